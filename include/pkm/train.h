@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training a model on a data set. May still change before 1.0. */
+#ifndef PKM_TRAIN_H
+#define PKM_TRAIN_H
+
+#include "pkm/model.h"
+#include "pkm/options.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The options of design, one field each; filled through pkm_train_option_table. */
+typedef struct pkm_train_options {
+    /* model */
+    int64_t layers, dim, attn_heads, seq_len;
+    double dropout;
+    /* memory */
+    pkm_int_list memory_layers; /* 0-based */
+    int memory_mode;            /* replace | add */
+    int64_t n_keys, memory_heads, topk, key_dim, value_dim;
+    int query_norm, gate, output_gate; /* batch|layer|none, softmax|relu|raw, none|swilu */
+    bool shared_values;
+    int value_dtype;     /* f32|bf16 */
+    int value_optimizer; /* adam|adagrad|sgd */
+    double value_lr;
+    int value_schedule; /* constant|cosine|rsqrt: of value_lr */
+    double value_clip;  /* 0: off */
+    /* optimisation */
+    int64_t batch, grad_accum; /* sequences per micro-batch; micro-batches per step */
+    int64_t steps, tokens;     /* one of the three says how long; 0: not given */
+    double epochs;
+    double lr, min_lr; /* lr 0: by width and depth; min_lr -1: lr / 10 */
+    int64_t warmup;    /* steps; -1: 2 % of them, at most 2000 */
+    int schedule;      /* cosine|rsqrt|constant */
+    double weight_decay, clip;
+    int64_t seed;
+    int precision; /* f32|bf16 */
+    /* running */
+    int64_t threads;
+    int64_t eval_every, eval_tokens, checkpoint_every, keep_checkpoints, log_every;
+} pkm_train_options;
+
+PKM_API const pkm_option_table *pkm_train_option_table(void);
+
+/* What a running training tells; a line of metrics.jsonl and more. */
+typedef struct pkm_train_event {
+    enum {
+        PKM_EVENT_PLAN,       /* before the start: sizes and how long it will run */
+        PKM_EVENT_STEP,       /* after every step */
+        PKM_EVENT_EVAL,       /* after an evaluation */
+        PKM_EVENT_CHECKPOINT, /* path: what was written */
+        PKM_EVENT_WARNING     /* path: the sentence */
+    } kind;
+    int64_t step, steps; /* done; in all */
+    int64_t tokens;      /* seen, in all */
+    double loss, smoothed_loss, lr, grad_norm, tok_per_s;
+    double wall; /* seconds of training, resumed parts included */
+    double seconds_left;
+    double rss_mb;
+    double val_loss;                   /* EVAL */
+    int64_t parameters;                /* PLAN */
+    uint64_t memory_bytes, disk_bytes; /* PLAN: planned */
+    int n_usage;                       /* EVAL */
+    const pkm_usage *usage;
+    const char *path;
+} pkm_train_event;
+
+/* Returning non-zero stops after this step: a checkpoint is saved and PKM_ERR_CANCELLED returned.
+ */
+typedef int (*pkm_train_callback)(const pkm_train_event *event, void *user);
+
+typedef struct pkm_train_paths {
+    const char *data;      /* data set folder */
+    const char *tokenizer; /* folder or file whose tokenizer.json is copied into the run */
+    const char *out;       /* run folder */
+    const char *init_from; /* model whose weights to start from, or NULL */
+    bool resume;
+} pkm_train_paths;
+
+typedef struct pkm_train_result {
+    int64_t step, tokens;
+    double loss, val_loss, best_val_loss, tok_per_s;
+} pkm_train_result;
+
+PKM_API pkm_status pkm_train(pkm_train_result *out, const pkm_train_paths *paths,
+                             const pkm_option_set *options, pkm_train_callback callback,
+                             void *user);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

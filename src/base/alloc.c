@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/size.h"
+
+static pkm_alloc_hook fail_hook;
+static void *fail_hook_user;
+
+void pkm_alloc_set_hook(pkm_alloc_hook hook, void *user)
+{
+    fail_hook = hook;
+    fail_hook_user = user;
+}
+
+static bool hook_fails(size_t bytes)
+{
+    return fail_hook != NULL && fail_hook(bytes, fail_hook_user);
+}
+
+static pkm_status out_of_memory(size_t bytes, const char *what)
+{
+    return pkm_fail(PKM_ERR_NOMEM, "out of memory: %zu bytes for %s", bytes, what);
+}
+
+pkm_status pkm_alloc(void **out, size_t bytes, const char *what)
+{
+    size_t padded;
+    void *block;
+
+    if (!pkm_size_add(bytes, PKM_ALIGN - (bytes % PKM_ALIGN), &padded) || hook_fails(bytes))
+        return out_of_memory(bytes, what);
+    block = aligned_alloc(PKM_ALIGN, padded);
+    if (block == NULL)
+        return out_of_memory(bytes, what);
+    *out = block;
+    return PKM_OK;
+}
+
+pkm_status pkm_alloc_array(void **out, size_t count, size_t element_bytes, const char *what)
+{
+    size_t bytes;
+
+    if (!pkm_size_mul(count, element_bytes, &bytes))
+        return pkm_fail(PKM_ERR_NOMEM, "out of memory: %zu x %zu bytes for %s", count,
+                        element_bytes, what);
+    PKM_TRY(pkm_alloc(out, bytes, what));
+    memset(*out, 0, bytes);
+    return PKM_OK;
+}
+
+pkm_status pkm_alloc_grow(void **block, size_t used_bytes, size_t bytes, const char *what)
+{
+    void *larger;
+
+    PKM_TRY(pkm_alloc(&larger, bytes, what));
+    if (used_bytes > 0)
+        memcpy(larger, *block, used_bytes);
+    pkm_free(*block);
+    *block = larger;
+    return PKM_OK;
+}
+
+void pkm_free(void *block)
+{
+    free(block);
+}
+
+pkm_status pkm_pages_alloc(void **out, size_t bytes, const char *what)
+{
+    void *pages;
+
+    if (hook_fails(bytes))
+        return out_of_memory(bytes, what);
+    pages = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                 -1, 0);
+    if (pages == MAP_FAILED)
+        return out_of_memory(bytes, what);
+    /* A wish: where the system has no huge pages the table works all the same. */
+    (void)madvise(pages, bytes, MADV_HUGEPAGE);
+    *out = pages;
+    return PKM_OK;
+}
+
+void pkm_pages_free(void *pages, size_t bytes)
+{
+    if (pages != NULL)
+        (void)munmap(pages, bytes > 0 ? bytes : 1);
+}
+
+pkm_status pkm_string_copy(char **out, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    void *copy;
+
+    PKM_TRY(pkm_alloc(&copy, bytes, "a string"));
+    memcpy(copy, text, bytes);
+    *out = copy;
+    return PKM_OK;
+}

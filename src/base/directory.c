@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder half of base/file.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+static pkm_status make_one(const char *path)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && pkm_directory_exists(path)))
+        return PKM_OK;
+    return pkm_fail_errno(PKM_ERR_IO, "%s: cannot create the folder", path);
+}
+
+pkm_status pkm_directory_create(const char *path)
+{
+    char *partial;
+    pkm_status status = PKM_OK;
+
+    PKM_TRY(pkm_string_copy(&partial, path));
+    for (char *slash = strchr(partial + 1, '/'); slash != NULL && status == PKM_OK;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (!pkm_directory_exists(partial))
+            status = make_one(partial);
+        *slash = '/';
+    }
+    pkm_free(partial);
+    return status == PKM_OK ? make_one(path) : status;
+}
+
+pkm_status pkm_directory_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced;
+
+    if (fd < 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
+    synced = fsync(fd) == 0;
+    if (!synced)
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync the folder", path);
+    close(fd);
+    return synced ? PKM_OK : PKM_ERR_IO;
+}
+
+/* Removes what `name` in the open folder `parent` is; links are removed, never followed. */
+static pkm_status remove_entry(int parent, const char *name, int depth)
+{
+    enum { MAX_DEPTH = 16 };
+    pkm_status status = PKM_OK;
+    int fd;
+    DIR *stream;
+
+    if (unlinkat(parent, name, 0) == 0)
+        return PKM_OK;
+    if (errno != EISDIR && errno != EPERM)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove", name);
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    stream = fd >= 0 && depth < MAX_DEPTH ? fdopendir(fd) : NULL;
+    if (stream == NULL) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot open to remove", name);
+        if (fd >= 0)
+            close(fd);
+        return PKM_ERR_IO;
+    }
+    for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
+         entry = readdir(stream))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = remove_entry(fd, entry->d_name, depth + 1);
+    closedir(stream);
+    if (status == PKM_OK && unlinkat(parent, name, AT_REMOVEDIR) != 0)
+        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove the folder", name);
+    return status;
+}
+
+pkm_status pkm_directory_remove(const char *path)
+{
+    struct stat info;
+
+    if (lstat(path, &info) != 0 && errno == ENOENT)
+        return PKM_OK;
+    return remove_entry(AT_FDCWD, path, 0);
+}
+
+pkm_status pkm_disk_free(uint64_t *out, const char *path)
+{
+    struct statvfs info;
+
+    if (statvfs(path, &info) != 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read free space", path);
+    *out = (uint64_t)info.f_bavail * (uint64_t)info.f_frsize;
+    return PKM_OK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes and scalar conversions of element types. Row conversions live in src/kernels/convert.h. */
+#ifndef PKM_BASE_DTYPE_H
+#define PKM_BASE_DTYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "pkm/dtype.h"
+
+static inline size_t pkm_dtype_bytes(pkm_dtype dtype)
+{
+    return dtype == PKM_BF16 ? 2 : dtype == PKM_U8 ? 1 : 4;
+}
+
+static inline float pkm_bf16_to_f32(uint16_t value)
+{
+    uint32_t bits = (uint32_t)value << 16;
+    float out;
+
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+/* Round to nearest, ties to even; a NaN stays a (quiet) NaN. */
+static inline uint16_t pkm_f32_to_bf16(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)((bits >> 16) | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+#endif

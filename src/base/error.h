@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How libpkm's own code raises and passes on failures (contract: include/pkm/error.h). */
+#ifndef PKM_BASE_ERROR_H
+#define PKM_BASE_ERROR_H
+
+#include "pkm/error.h"
+
+/* Records the message (printf style, cut at 1023 bytes) for this thread and returns status. */
+pkm_status pkm_fail(pkm_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, followed by ": " and the text of errno as it was on entry. */
+pkm_status pkm_fail_errno(pkm_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Puts "context: " in front of the message of this thread; for callers that know the file. */
+void pkm_error_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Passes a failure on. The one control-flow macro of the library; use goto where cleanup is due. */
+#define PKM_TRY(expression)                                                                        \
+    do {                                                                                           \
+        pkm_status try_status_ = (expression);                                                     \
+        if (try_status_ != PKM_OK)                                                                 \
+            return try_status_;                                                                    \
+    } while (0)
+
+#endif

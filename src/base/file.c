@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/size.h"
+
+/* Opens a regular file for reading and tells its size; anything else is refused by name. */
+static pkm_status open_regular(int *out, size_t *size_bytes, const char *path)
+{
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer before it can be refused. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+
+    if (fd < 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open", path);
+    if (fstat(fd, &info) != 0) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot stat", path);
+        close(fd);
+        return PKM_ERR_IO;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        close(fd);
+        return pkm_fail(PKM_ERR_IO, "%s: not a regular file", path);
+    }
+    *out = fd;
+    *size_bytes = (size_t)info.st_size;
+    return PKM_OK;
+}
+
+static pkm_status read_fully(int fd, char *data, size_t bytes, const char *path)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        ssize_t got = read(fd, data + done, bytes - done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read", path);
+        if (got == 0)
+            return pkm_fail(PKM_ERR_IO, "%s: ended after %zu of %zu bytes", path, done, bytes);
+        done += (size_t)got;
+    }
+    return PKM_OK;
+}
+
+pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_t max_bytes)
+{
+    int fd;
+    size_t size;
+    char *data = NULL;
+    pkm_status status;
+
+    PKM_TRY(open_regular(&fd, &size, path));
+    if (size > max_bytes)
+        status =
+            pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes, expected at most %zu", path, size, max_bytes);
+    else
+        status = pkm_alloc((void **)&data, size + 1, path);
+    if (status == PKM_OK)
+        status = read_fully(fd, data, size, path);
+    close(fd);
+    if (status != PKM_OK) {
+        pkm_free(data);
+        return status;
+    }
+    data[size] = '\0';
+    *out = data;
+    *size_bytes = size;
+    return PKM_OK;
+}
+
+pkm_status pkm_file_map_open(pkm_file_map *out, const char *path)
+{
+    int fd;
+    size_t size;
+    void *data = NULL;
+
+    PKM_TRY(open_regular(&fd, &size, path));
+    if (size > 0) {
+        data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED) {
+            pkm_fail_errno(PKM_ERR_IO, "%s: cannot map %zu bytes", path, size);
+            close(fd);
+            return PKM_ERR_IO;
+        }
+    }
+    close(fd);
+    out->data = data;
+    out->size_bytes = size;
+    return PKM_OK;
+}
+
+void pkm_file_map_close(pkm_file_map *map)
+{
+    if (map->data != NULL)
+        munmap((void *)map->data, map->size_bytes);
+    *map = (pkm_file_map){0};
+}
+
+bool pkm_file_exists(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool pkm_directory_exists(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+pkm_status pkm_path_join(char **out, const char *a, const char *b)
+{
+    size_t a_bytes = strlen(a), b_bytes = strlen(b);
+    bool slash = a_bytes > 0 && a[a_bytes - 1] != '/';
+    char *path;
+
+    PKM_TRY(pkm_alloc((void **)&path, a_bytes + b_bytes + 2, "a path"));
+    memcpy(path, a, a_bytes);
+    if (slash)
+        path[a_bytes++] = '/';
+    memcpy(path + a_bytes, b, b_bytes + 1);
+    *out = path;
+    return PKM_OK;
+}

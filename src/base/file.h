@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files: bounded reads, read-only mappings, and writers that never leave a half-written file under
+ * its final name. Every message names the path. FIFOs, devices and directories are refused where a
+ * file is expected.
+ */
+#ifndef PKM_BASE_FILE_H
+#define PKM_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Reads a whole regular file of at most max_bytes; *out is pkm_free'd by the caller, NUL appended.
+ */
+pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_t max_bytes);
+
+typedef struct pkm_file_map {
+    const unsigned char *data; /* NULL for an empty file */
+    size_t size_bytes;
+} pkm_file_map;
+
+/* Maps a regular file read-only; the size is taken once, from the opened file. */
+pkm_status pkm_file_map_open(pkm_file_map *out, const char *path);
+void pkm_file_map_close(pkm_file_map *map);
+
+/*
+ * A buffered writer to `path` by way of `path`.tmp-<pid>: commit syncs, renames and syncs the
+ * directory; discard (or a failure) removes the temporary file. Destroying without commit discards.
+ */
+typedef struct pkm_writer pkm_writer;
+pkm_status pkm_writer_create(pkm_writer **out, const char *path);
+pkm_status pkm_writer_write(pkm_writer *writer, const void *data, size_t bytes);
+/* Overwrites bytes already written (a header whose counts are known at the end). */
+pkm_status pkm_writer_patch(pkm_writer *writer, uint64_t offset, const void *data, size_t bytes);
+uint64_t pkm_writer_offset(const pkm_writer *writer);
+pkm_status pkm_writer_commit(pkm_writer *writer);
+void pkm_writer_destroy(pkm_writer *writer);
+
+/* The whole of `data` to `path` by way of a writer. */
+pkm_status pkm_file_write(const char *path, const void *data, size_t bytes);
+
+bool pkm_file_exists(const char *path);
+bool pkm_directory_exists(const char *path);
+/* mkdir -p. */
+pkm_status pkm_directory_create(const char *path);
+/* fsync of a directory, so that names in it last. */
+pkm_status pkm_directory_sync(const char *path);
+/* Removes a folder of plain files and its subfolders; missing is no error. */
+pkm_status pkm_directory_remove(const char *path);
+/* Bytes free for this user on the file system of `path` (which must exist). */
+pkm_status pkm_disk_free(uint64_t *out, const char *path);
+
+/* *out = "a/b", owned by the caller. */
+pkm_status pkm_path_join(char **out, const char *a, const char *b);
+
+#endif

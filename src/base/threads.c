@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/threads.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/size.h"
+
+enum { MAX_THREADS = 1024 };
+
+static _Atomic int threads_asked;
+static _Atomic int threads_in_use;
+
+static int affinity_cores(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+/* cgroup v2 `cpu.max` is "quota period" in microseconds, or "max period". */
+static int quota_v2(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    long long quota = 0, period = 0;
+    int fields;
+
+    if (file == NULL)
+        return 0;
+    fields = fscanf(file, "%lld %lld", &quota, &period);
+    (void)fclose(file);
+    if (fields != 2 || quota <= 0 || period <= 0)
+        return 0;
+    return (int)pkm_max_i64(1, pkm_min_i64(quota / period, MAX_THREADS));
+}
+
+static long long read_number(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    long long value = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%lld", &value) != 1)
+        value = 0;
+    (void)fclose(file);
+    return value;
+}
+
+static int quota_v1(void)
+{
+    long long quota = read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    long long period = read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+
+    if (quota <= 0 || period <= 0)
+        return 0;
+    return (int)pkm_max_i64(1, pkm_min_i64(quota / period, MAX_THREADS));
+}
+
+/* Online processors divided by the hardware threads that share a core. */
+static int physical_cores(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list", "re");
+    int first = 0, second = 0;
+    char separator = 0;
+    bool shared = false;
+
+    if (file != NULL) {
+        shared = fscanf(file, "%d%c%d", &first, &separator, &second) == 3;
+        (void)fclose(file);
+    }
+    if (online < 1)
+        online = 1;
+    return (int)(shared && online > 1 ? online / 2 : online);
+}
+
+static int lower_limit(int limit, int candidate)
+{
+    return candidate > 0 && (limit == 0 || candidate < limit) ? candidate : limit;
+}
+
+void pkm_threads_choice(pkm_thread_choice *out)
+{
+    const char *wanted = getenv("PKM_THREADS");
+    int quota = quota_v2();
+    int asked = threads_asked;
+
+    if (asked == 0 && wanted != NULL)
+        asked = (int)pkm_min_i64(pkm_max_i64(strtol(wanted, NULL, 10), 0), MAX_THREADS);
+    out->asked = asked;
+    out->affinity = affinity_cores();
+    out->quota = quota > 0 ? quota : quota_v1();
+    out->cores = physical_cores();
+    out->threads = lower_limit(lower_limit(out->affinity, out->quota), out->cores);
+    if (asked > 0)
+        out->threads = asked;
+    if (out->threads < 1)
+        out->threads = 1;
+}
+
+pkm_status pkm_threads_set(int threads)
+{
+    pkm_thread_choice choice;
+
+    if (threads < 0 || threads > MAX_THREADS)
+        return pkm_fail(PKM_ERR_ARG, "threads is %d: expected 0 (automatic) to %d", threads,
+                        MAX_THREADS);
+    threads_asked = threads;
+    pkm_threads_choice(&choice);
+    threads_in_use = choice.threads;
+    return PKM_OK;
+}
+
+int pkm_threads(void)
+{
+    int threads = threads_in_use;
+
+    if (threads == 0) {
+        pkm_thread_choice choice;
+
+        pkm_threads_choice(&choice);
+        threads_in_use = threads = choice.threads;
+    }
+    return threads;
+}
+
+void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user)
+{
+    int team = (int)pkm_min_i64(pkm_threads(), n_blocks);
+
+    if (team <= 1 || omp_in_parallel()) {
+        for (int64_t block = 0; block < n_blocks; block++)
+            body(block, 0, user);
+        return;
+    }
+#pragma omp parallel num_threads(team)
+    {
+        int thread = omp_get_thread_num();
+        int size = omp_get_num_threads(); /* the system may grant fewer than asked for */
+        int64_t first = n_blocks * thread / size;
+        int64_t last = n_blocks * (thread + 1) / size;
+
+        for (int64_t block = first; block < last; block++)
+            body(block, thread, user);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads: OpenMP behind two functions. Work is cut into blocks whose size does not depend on the
+ * number of threads; a block is computed whole by one thread, so bits do not depend on it either.
+ */
+#ifndef PKM_BASE_THREADS_H
+#define PKM_BASE_THREADS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Why a number of threads was chosen; every field is a number of threads, 0 = no such limit. */
+typedef struct pkm_thread_choice {
+    int threads;  /* in use */
+    int asked;    /* pkm_threads_set or PKM_THREADS */
+    int affinity; /* cores this process may run on */
+    int quota;    /* floor of the cgroup's CPU quota, at least 1 */
+    int cores;    /* physical cores */
+} pkm_thread_choice;
+
+/* Uses `threads` threads from now on; 0 = min(affinity, quota, cores) or PKM_THREADS. */
+pkm_status pkm_threads_set(int threads);
+
+/* The number in use. */
+int pkm_threads(void);
+void pkm_threads_choice(pkm_thread_choice *out);
+
+/* A body computes block `block`; `thread` in [0, pkm_threads()) picks its scratch. It cannot fail.
+ */
+typedef void (*pkm_block_body)(int64_t block, int thread, void *user);
+
+/*
+ * Runs body for every block in [0, n_blocks): contiguous ranges, one per thread. Called from inside
+ * a body it runs on the calling thread (nothing nests).
+ */
+void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user);
+
+#endif

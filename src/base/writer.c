@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The atomic writer of base/file.h: temporary file, fsync, rename, fsync of the folder. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+enum { BUFFER_BYTES = 1 << 18 };
+
+struct pkm_writer {
+    int fd;          /* -1 after commit */
+    char *path;      /* final name */
+    char *temporary; /* name until commit */
+    size_t buffered;
+    uint64_t offset; /* bytes written, buffered ones included */
+    unsigned char buffer[BUFFER_BYTES];
+};
+
+static pkm_status write_at(int fd, const unsigned char *data, size_t bytes, uint64_t offset,
+                           const char *path)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        ssize_t put = pwrite(fd, data + done, bytes - done, (off_t)(offset + done));
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return pkm_fail_errno(PKM_ERR_IO, "%s: cannot write", path);
+        done += (size_t)put;
+    }
+    return PKM_OK;
+}
+
+static pkm_status flush(pkm_writer *writer)
+{
+    PKM_TRY(write_at(writer->fd, writer->buffer, writer->buffered,
+                     writer->offset - writer->buffered, writer->path));
+    writer->buffered = 0;
+    return PKM_OK;
+}
+
+static pkm_status temporary_name(char **out, const char *path)
+{
+    size_t bytes = strlen(path) + 32;
+
+    PKM_TRY(pkm_alloc((void **)out, bytes, "a path"));
+    snprintf(*out, bytes, "%s.tmp-%ld", path, (long)getpid());
+    return PKM_OK;
+}
+
+pkm_status pkm_writer_create(pkm_writer **out, const char *path)
+{
+    pkm_writer *writer;
+    pkm_status status;
+
+    PKM_TRY(pkm_alloc((void **)&writer, sizeof *writer, "a file writer"));
+    writer->fd = -1;
+    writer->path = writer->temporary = NULL;
+    writer->buffered = 0;
+    writer->offset = 0;
+    status = pkm_string_copy(&writer->path, path);
+    if (status == PKM_OK)
+        status = temporary_name(&writer->temporary, path);
+    if (status == PKM_OK) {
+        /* 0666 lets the user's umask decide, as for any file a tool writes. */
+        writer->fd =
+            open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (writer->fd < 0)
+            status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot create", writer->temporary);
+    }
+    if (status != PKM_OK) {
+        pkm_writer_destroy(writer);
+        return status;
+    }
+    *out = writer;
+    return PKM_OK;
+}
+
+pkm_status pkm_writer_write(pkm_writer *writer, const void *data, size_t bytes)
+{
+    if (bytes > BUFFER_BYTES - writer->buffered)
+        PKM_TRY(flush(writer));
+    if (bytes > BUFFER_BYTES) {
+        PKM_TRY(write_at(writer->fd, data, bytes, writer->offset, writer->path));
+    } else if (bytes > 0) {
+        memcpy(writer->buffer + writer->buffered, data, bytes);
+        writer->buffered += bytes;
+    }
+    writer->offset += bytes;
+    return PKM_OK;
+}
+
+pkm_status pkm_writer_patch(pkm_writer *writer, uint64_t offset, const void *data, size_t bytes)
+{
+    PKM_TRY(flush(writer));
+    return write_at(writer->fd, data, bytes, offset, writer->path);
+}
+
+uint64_t pkm_writer_offset(const pkm_writer *writer)
+{
+    return writer->offset;
+}
+
+/* The folder of `path` synced, so that the new name lasts. */
+static pkm_status sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent;
+    pkm_status status;
+
+    if (slash == NULL)
+        return pkm_directory_sync(".");
+    PKM_TRY(pkm_string_copy(&parent, path));
+    parent[slash == path ? 1 : slash - path] = '\0';
+    status = pkm_directory_sync(parent);
+    pkm_free(parent);
+    return status;
+}
+
+pkm_status pkm_writer_commit(pkm_writer *writer)
+{
+    int fd = writer->fd;
+
+    PKM_TRY(flush(writer));
+    if (fsync(fd) != 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync", writer->path);
+    writer->fd = -1;
+    if (close(fd) != 0) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot close", writer->path);
+        (void)unlink(writer->temporary);
+        return PKM_ERR_IO;
+    }
+    if (rename(writer->temporary, writer->path) != 0) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", writer->path);
+        (void)unlink(writer->temporary);
+        return PKM_ERR_IO;
+    }
+    return sync_parent(writer->path);
+}
+
+void pkm_writer_destroy(pkm_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    if (writer->fd >= 0) {
+        close(writer->fd);
+        (void)unlink(writer->temporary);
+    }
+    pkm_free(writer->temporary);
+    pkm_free(writer->path);
+    pkm_free(writer);
+}
+
+pkm_status pkm_file_write(const char *path, const void *data, size_t bytes)
+{
+    pkm_writer *writer;
+    pkm_status status;
+
+    PKM_TRY(pkm_writer_create(&writer, path));
+    status = pkm_writer_write(writer, data, bytes);
+    if (status == PKM_OK)
+        status = pkm_writer_commit(writer);
+    pkm_writer_destroy(writer);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A linear map y = x W + b with its weight packed for fast products: the only door to the dense
+ * provider (oneDNN in dense_onednn.c; dense_ref.c is the specification and the -DPKM_DENSE=ref
+ * build). The caller keeps the fp32 master weight; pack() converts it once per step.
+ *
+ * x [n_rows, n_in] and every dy [n_rows, n_out] are in the compute dtype. Results are summed in
+ * fp32. The rows (or, for the weight gradient, the elements of the weight) are cut into fixed
+ * blocks, each computed whole by one thread: bits do not depend on the number of threads.
+ * One thread at a time per object; products use pkm_parallel inside.
+ */
+#ifndef PKM_DENSE_DENSE_H
+#define PKM_DENSE_DENSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "pkm/dtype.h"
+
+typedef enum pkm_weight_layout {
+    PKM_WEIGHT_IN_OUT, /* [n_in, n_out], GPT-2's projections */
+    PKM_WEIGHT_OUT_IN  /* [n_out, n_in], torch.nn.Linear, embeddings used as a head */
+} pkm_weight_layout;
+
+typedef struct pkm_dense_config {
+    int64_t n_in, n_out;
+    pkm_weight_layout layout;
+    pkm_dtype compute; /* PKM_F32 or PKM_BF16 */
+    bool backward;     /* backward_input will be called */
+    int64_t max_rows;  /* largest n_rows; up to PKM_DENSE_FEW_ROWS the matrix-vector path runs */
+} pkm_dense_config;
+
+/* Up to this many rows (decoding) own matrix-vector kernels beat the provider's per-call cost. */
+enum { PKM_DENSE_FEW_ROWS = 4 };
+
+typedef struct pkm_dense pkm_dense;
+
+pkm_status pkm_dense_create(pkm_dense **out, const pkm_dense_config *config);
+void pkm_dense_destroy(pkm_dense *dense);
+const pkm_dense_config *pkm_dense_config_of(const pkm_dense *dense);
+
+/* Converts and packs `weight` (layout and sizes of the config); before the first product and after
+ * each change of the weight. */
+void pkm_dense_pack(pkm_dense *dense, const float *weight);
+
+/* y = x W + bias (bias [n_out] or NULL); y_dtype is PKM_F32 or the compute dtype. */
+pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
+                             const float *bias, int64_t n_rows);
+
+/* dx = dy W^T, or dx += dy W^T; dx_dtype is PKM_F32 or the compute dtype. */
+pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dtype, const void *dy,
+                                    int64_t n_rows, bool accumulate);
+
+/* dweight (layout of the config, f32) = or += the products of x and dy over the rows; dbias
+ * [n_out] = or += column sums of dy (NULL: none). */
+pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
+                                     const void *dy, int64_t n_rows, bool accumulate);
+
+/* Bytes of packed weights and scratch this map holds or would hold. */
+size_t pkm_dense_bytes(const pkm_dense_config *config);
+
+/* "oneDNN 2.6.3" or "reference". */
+const char *pkm_dense_provider(void);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON through jansson, bounded: duplicates rejected, depth checked before parsing, every getter
+ * typed and ranged. Messages name file and field ("config.json: n_layer is -1: expected 1 to
+ * 4096").
+ */
+#ifndef PKM_FORMAT_JSON_H
+#define PKM_FORMAT_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Parses text; `path` is for messages. *out is released with json_decref. */
+pkm_status pkm_json_parse(json_t **out, const char *text, size_t bytes, const char *path);
+/* Reads and parses a file of at most max_bytes. */
+pkm_status pkm_json_load(json_t **out, const char *path, size_t max_bytes);
+/* Writes with two-space indentation and a final newline, synced and renamed. */
+pkm_status pkm_json_save(const json_t *value, const char *path);
+
+/* A field of an object. `required`: missing (or null) is an error; else *out is left untouched. */
+pkm_status pkm_json_int(const json_t *object, const char *key, int64_t min, int64_t max,
+                        bool required, int64_t *out, const char *path);
+pkm_status pkm_json_real(const json_t *object, const char *key, double min, double max,
+                         bool required, double *out, const char *path);
+pkm_status pkm_json_bool(const json_t *object, const char *key, bool required, bool *out,
+                         const char *path);
+/* *out borrowed from object. */
+pkm_status pkm_json_string(const json_t *object, const char *key, bool required, const char **out,
+                           const char *path);
+pkm_status pkm_json_object(const json_t *object, const char *key, bool required, const json_t **out,
+                           const char *path);
+pkm_status pkm_json_array(const json_t *object, const char *key, bool required, const json_t **out,
+                          const char *path);
+
+#endif

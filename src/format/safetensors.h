@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * safetensors: u64 little-endian header length, JSON header, data. The reader treats the file as
+ * hostile (limits and rules: docs/formats.md); a message names file, tensor and field.
+ */
+#ifndef PKM_FORMAT_SAFETENSORS_H
+#define PKM_FORMAT_SAFETENSORS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pkm/dtype.h"
+
+enum { PKM_ST_DIMS = 8, PKM_ST_NAME = 512 };
+
+typedef struct pkm_st_tensor {
+    const char *name;  /* owned by the reader */
+    const char *dtype; /* "F32", "BF16", ... as in the file */
+    int n_dims;
+    int64_t dims[PKM_ST_DIMS];
+    const void *data; /* in the mapping, at any alignment */
+    uint64_t bytes;
+} pkm_st_tensor;
+
+typedef struct pkm_st_reader pkm_st_reader;
+/* Maps (or, no_mmap, reads) the file and checks the whole header. */
+pkm_status pkm_st_open(pkm_st_reader **out, const char *path, bool no_mmap);
+void pkm_st_close(pkm_st_reader *reader);
+int64_t pkm_st_count(const pkm_st_reader *reader);
+const pkm_st_tensor *pkm_st_at(const pkm_st_reader *reader, int64_t index); /* sorted by name */
+const pkm_st_tensor *pkm_st_find(const pkm_st_reader *reader, const char *name);
+/* A value of __metadata__, or NULL. */
+const char *pkm_st_metadata(const pkm_st_reader *reader, const char *key);
+/* Copies a tensor out as f32 or bf16 (F32, BF16, F16 accepted), checking its dims. */
+pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out, pkm_dtype dtype,
+                       int n_dims, const int64_t *dims);
+
+/* To write: tensors in any order; the writer orders them, pads the header to 64 bytes, writes by
+ * way of pkm_writer (synced, renamed). metadata: pairs key, value; {"format": "pt"} is added. */
+typedef struct pkm_st_entry {
+    const char *name;
+    pkm_dtype dtype;
+    int n_dims;
+    int64_t dims[PKM_ST_DIMS];
+    const void *data;
+} pkm_st_entry;
+pkm_status pkm_st_write(const char *path, const pkm_st_entry *entries, int64_t n_entries,
+                        const char *const (*metadata)[2], int n_metadata);
+
+#endif

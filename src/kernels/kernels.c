@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+#define ROW(family, isa, function)                                                                 \
+    {                                                                                              \
+#family, offsetof(pkm_kernels, family), isa, (pkm_kernel_fn)(function)                     \
+    }
+
+static const pkm_kernel_row rows[] = {
+    ROW(f32_to_bf16, PKM_ISA_REF, pkm_f32_to_bf16_ref),
+    ROW(bf16_to_f32, PKM_ISA_REF, pkm_bf16_to_f32_ref),
+#ifdef PKM_X86
+    ROW(f32_to_bf16, PKM_ISA_AVX2, pkm_f32_to_bf16_avx2),
+    ROW(f32_to_bf16, PKM_ISA_AVX512, pkm_f32_to_bf16_avx512),
+    ROW(bf16_to_f32, PKM_ISA_AVX2, pkm_bf16_to_f32_avx2),
+    ROW(bf16_to_f32, PKM_ISA_AVX512, pkm_bf16_to_f32_avx512),
+#endif
+};
+
+const pkm_kernel_row *pkm_kernel_rows(int *n_rows)
+{
+    *n_rows = (int)(sizeof rows / sizeof rows[0]);
+    return rows;
+}
+
+void pkm_kernels_fill(pkm_kernels *out, pkm_isa level)
+{
+    int n_rows;
+    const pkm_kernel_row *row = pkm_kernel_rows(&n_rows);
+
+    /* Rows of a family stand lowest level first, so that the last one that fits is the best. */
+    for (int i = 0; i < n_rows; i++)
+        if (row[i].isa <= level)
+            memcpy((char *)out + row[i].field, &row[i].fn, sizeof row[i].fn);
+}
+
+const pkm_kernels *pkm_kernels_get(void)
+{
+    static pkm_kernels chosen;
+    static _Atomic int ready;
+
+    if (!ready) {
+        pkm_isa level;
+
+        /* A misspelt PKM_ISA is reported where a user's command starts; here the safe level runs.
+         */
+        if (pkm_isa_current(&level) != PKM_OK)
+            level = PKM_ISA_REF;
+        pkm_kernels_fill(&chosen, level);
+        ready = 1;
+    }
+    return &chosen;
+}

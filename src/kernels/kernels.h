@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernels: single-threaded functions over rows, chosen at run time. A family is one header
+ * (src/kernels/<family>.h): the contract and the function type. Its reference is
+ * <family>_ref.c, the specification; a variant for an instruction set is <family>_<isa>.c.
+ *
+ * Every variant is one row of the table in kernels.c, and that row drives dispatch, the tests
+ * (each row against the reference) and the benchmarks. A new kernel: the header, the reference, a
+ * field here, a row there.
+ */
+#ifndef PKM_KERNELS_KERNELS_H
+#define PKM_KERNELS_KERNELS_H
+
+#include <stddef.h>
+
+#include "base/cpu.h"
+#include "kernels/convert.h"
+
+/* The kernels in use: one field per family. */
+typedef struct pkm_kernels {
+    pkm_f32_to_bf16_fn *f32_to_bf16;
+    pkm_bf16_to_f32_fn *bf16_to_f32;
+} pkm_kernels;
+
+typedef void (*pkm_kernel_fn)(void);
+
+typedef struct pkm_kernel_row {
+    const char *family; /* name of the field */
+    size_t field;       /* its offset in pkm_kernels */
+    pkm_isa isa;
+    pkm_kernel_fn fn;
+} pkm_kernel_row;
+
+/* The whole table; rows of a family stand together, lowest level first. */
+const pkm_kernel_row *pkm_kernel_rows(int *n_rows);
+
+/* For each family its best variant at `level`. */
+void pkm_kernels_fill(pkm_kernels *out, pkm_isa level);
+
+/* The choice for this process: level of pkm_isa_current, made once. */
+const pkm_kernels *pkm_kernels_get(void);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GPT-2 (Radford et al. 2019) with product-key memory layers at chosen depths: parameters under
+ * Hugging Face's names, and builders of its graph for training, scoring and decoding, which share
+ * the parameters and, but for the last node, the code.
+ *
+ *   x = wte[id] + wpe[position]
+ *   x = x + c_proj(attention(c_attn(ln_1(x))))
+ *   x = x + c_proj(gelu(c_fc(ln_2(x))))          or  x + memory(ln_2(x))      (replace)
+ *                                                or  x + ffn + memory         (add)
+ *   logits = ln_f(x) wte^T
+ */
+#ifndef PKM_MODELS_GPT_H
+#define PKM_MODELS_GPT_H
+
+#include "graph/tape.h"
+#include "memory/layer.h"
+#include "pkm/train.h"
+
+typedef enum pkm_memory_mode { PKM_MEMORY_REPLACE, PKM_MEMORY_ADD } pkm_memory_mode;
+
+typedef struct pkm_gpt_config {
+    int64_t vocab_size, seq_len, dim, layers, attn_heads;
+    double dropout;
+    pkm_dtype compute;          /* of products and activations */
+    pkm_int_list memory_layers; /* ascending */
+    pkm_memory_mode memory_mode;
+    pkm_memory_config memory; /* of every memory layer */
+    bool shared_values;       /* one store for all memory layers */
+    pkm_dtype value_dtype;
+    pkm_value_optimizer value_optimizer;
+} pkm_gpt_config;
+
+/* The parameters of one model: table, value stores, memory layers. Fields are read-only outside. */
+typedef struct pkm_gpt {
+    pkm_gpt_config config;
+    pkm_params *params;
+    int n_stores;
+    pkm_store *stores[PKM_LIST_MAX];
+    int n_memories;
+    pkm_memory_layer *memories[PKM_LIST_MAX]; /* of config.memory_layers, in order */
+} pkm_gpt;
+
+/* Checks ranges and that sizes fit together; the message names the option. */
+pkm_status pkm_gpt_config_check(const pkm_gpt_config *config);
+
+/* All tensors registered and allocated (train: gradients and moments too), not filled. */
+pkm_status pkm_gpt_create(pkm_gpt **out, const pkm_gpt_config *config, bool train);
+void pkm_gpt_destroy(pkm_gpt *gpt);
+
+/* GPT-2's initialisation: N(0, 0.02), residual projections scaled by 1/sqrt(2 layers), and the
+ * memory's (papers: Lample et al. 2019). */
+void pkm_gpt_init(pkm_gpt *gpt, uint64_t seed);
+int64_t pkm_gpt_parameters(const pkm_gpt *gpt);
+
+/* Keys and values of the sequences being decoded; see src/ops/attention.h. */
+struct pkm_kv_cache;
+
+/*
+ * A planned tape for up to max_rows rows. Inputs, all I32 [rows]: "ids", "sequence" (which sequence
+ * a row belongs to), "position" (in it), and for TRAIN and SCORE "targets" (next id, -1: none).
+ * Outputs: TRAIN and SCORE "loss" [rows] f32, -ln p(target); SCORE with want_logits and DECODE
+ * "logits" [rows, vocab] f32. Rows of one sequence are adjacent and in order of position.
+ */
+pkm_status pkm_gpt_tape(pkm_tape **out, pkm_gpt *gpt, pkm_mode mode, int64_t max_rows,
+                        bool want_logits, struct pkm_kv_cache *cache);
+
+/* The memory in bytes that parameters (with gradients and moments if train) and stores take. */
+pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out);
+
+/* The model's part of pkm_train_options as a config, defaults by depth and width filled in. */
+pkm_status pkm_gpt_config_from_options(pkm_gpt_config *out, const pkm_train_options *options,
+                                       int64_t vocab_size);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Model directories: config.json, model.safetensors, tokenizer.json. A plain model is a GPT-2 that
+ * transformers opens; with memory, model_type is pkm_gpt2 and config.json has a "pkm" object.
+ */
+#ifndef PKM_MODELS_MODEL_DIR_H
+#define PKM_MODELS_MODEL_DIR_H
+
+#include "models/gpt.h"
+
+/* dir/config.json; extra (may be NULL): option values as a JSON object, kept under "pkm". */
+pkm_status pkm_model_dir_save_config(const char *dir, const pkm_gpt_config *config,
+                                     const char *extra_json);
+pkm_status pkm_model_dir_load_config(pkm_gpt_config *out, const char *dir);
+
+/* dir/model.safetensors; step goes into the metadata. */
+pkm_status pkm_model_dir_save_weights(const char *dir, const pkm_gpt *gpt, int64_t step);
+/* Fills the model's tensors; every tensor must be there with its shape, no unknown ones. */
+pkm_status pkm_model_dir_load_weights(pkm_gpt *gpt, const char *dir, bool no_mmap);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AdamW over the dense entries of a parameter table (Loshchilov and Hutter 2019, Algorithm 2, as in
+ * torch.optim.AdamW): p -= lr * decay * p; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+ * p -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+ */
+#ifndef PKM_PARAMS_ADAMW_H
+#define PKM_PARAMS_ADAMW_H
+
+#include "params/params.h"
+
+typedef struct pkm_adamw_config {
+    float beta1, beta2, epsilon, weight_decay;
+} pkm_adamw_config;
+
+/*
+ * Global norm of all dense gradients, sqrt(sum g^2), summed in double over fixed blocks.
+ * PKM_ERR_NUMERIC names the first tensor whose gradient holds a NaN or an infinity.
+ */
+pkm_status pkm_params_grad_norm(const pkm_params *params, double *out);
+
+/* One step, t counted from 1; gradients are multiplied by grad_scale (clipping) first. */
+void pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
+                    float grad_scale);
+
+#endif
