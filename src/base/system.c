@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/system.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The number behind `key` (which ends in ':') in a /proc file, in KiB there, in bytes here. */
+static uint64_t proc_kib(const char *path, const char *key)
+{
+    FILE *file = fopen(path, "re");
+    char line[256];
+    unsigned long long kib = 0;
+
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%llu", &kib) == 1)
+            break;
+    (void)fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
+/* A file of one number; "max" and a missing file give 0. */
+static uint64_t one_number(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    unsigned long long value = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu", &value) != 1)
+        value = 0;
+    (void)fclose(file);
+    return value;
+}
+
+static uint64_t cgroup_limit(void)
+{
+    uint64_t limit = one_number("/sys/fs/cgroup/memory.max");
+
+    return limit > 0 ? limit : one_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+}
+
+uint64_t pkm_memory_limit(void)
+{
+    uint64_t physical = proc_kib("/proc/meminfo", "MemTotal:");
+    uint64_t limit = cgroup_limit();
+
+    return limit > 0 && (physical == 0 || limit < physical) ? limit : physical;
+}
+
+uint64_t pkm_memory_available(void)
+{
+    uint64_t available = proc_kib("/proc/meminfo", "MemAvailable:");
+    uint64_t limit = cgroup_limit(), used = one_number("/sys/fs/cgroup/memory.current");
+
+    if (limit > used && limit - used < available)
+        available = limit - used;
+    return available;
+}
+
+uint64_t pkm_memory_resident(void)
+{
+    return proc_kib("/proc/self/status", "VmRSS:");
+}
+
+uint64_t pkm_memory_peak(void)
+{
+    return proc_kib("/proc/self/status", "VmHWM:");
+}
