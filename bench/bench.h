@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What `pkm bench` runs. A benchmark is one file, bench_<name>.c, that defines one pkm_bench: its
+ * options and a function that measures and hands each figure to a sink. Printing, as a table or as
+ * JSON lines, is the tool's. A new benchmark: its file, its line at the end of this header, its row
+ * in cli/main.c.
+ */
+#ifndef PKM_BENCH_BENCH_H
+#define PKM_BENCH_BENCH_H
+
+#include <stdint.h>
+
+#include "pkm/options.h"
+
+/* One measured thing: what a run did and how long it took, over several runs. */
+typedef struct pkm_bench_figure {
+    const char *name;              /* "search", "forward h.2.memory" */
+    int64_t runs;                  /* measured ones */
+    double min_s, median_s, max_s; /* seconds per run */
+    double items;                  /* done by one run, in `unit`; 0: not told */
+    const char *unit;              /* "tokens", "rows" */
+    double bytes, flops;           /* moved from and to memory, computed, by one run; 0: not told */
+} pkm_bench_figure;
+
+typedef void (*pkm_bench_sink)(const pkm_bench_figure *figure, void *user);
+
+typedef struct pkm_bench {
+    const char *name;
+    pkm_option_table options; /* shapes, types, number of runs */
+    /* values: the struct that options describes. */
+    pkm_status (*run)(const void *values, pkm_bench_sink sink, void *user);
+} pkm_bench;
+
+extern const pkm_bench pkm_bench_search; /* product-key search alone */
+extern const pkm_bench pkm_bench_layer;  /* a memory layer: forward, backward, step */
+extern const pkm_bench pkm_bench_train;  /* a training step of a whole model, and its profile */
+
+#endif
