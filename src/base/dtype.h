@@ -23,6 +23,21 @@ static inline float pkm_bf16_to_f32(uint16_t value)
     return out;
 }
 
+/* IEEE binary16, subnormals, infinities and NaN included. */
+static inline float pkm_f16_to_f32(uint16_t value)
+{
+    uint32_t sign = (uint32_t)(value & 0x8000u) << 16, rest = value & 0x7fffu, bits;
+    float out;
+
+    if (rest < 0x400u) { /* zero or subnormal: a multiple of 2^-24, exact in binary32 */
+        out = (float)rest * 0x1p-24f;
+        return sign != 0 ? -out : out;
+    }
+    bits = sign | ((rest << 13) + (rest >= 0x7c00u ? 0x70000000u : 0x38000000u));
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
 /* Round to nearest, ties to even; a NaN stays a (quiet) NaN. */
 static inline uint16_t pkm_f32_to_bf16(float value)
 {

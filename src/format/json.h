@@ -12,13 +12,20 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 /* Parses text; `path` is for messages. *out is released with json_decref. */
 pkm_status pkm_json_parse(json_t **out, const char *text, size_t bytes, const char *path);
 /* Reads and parses a file of at most max_bytes. */
 pkm_status pkm_json_load(json_t **out, const char *path, size_t max_bytes);
+/* Appends the text of an object or array; flags are jansson's (JSON_COMPACT, JSON_INDENT(2)). */
+pkm_status pkm_json_append(pkm_strbuf *out, const json_t *value, size_t flags);
 /* Writes with two-space indentation and a final newline, synced and renamed. */
 pkm_status pkm_json_save(const json_t *value, const char *path);
+
+/* Building: jansson's *_new setters take NULL from a failed json_*() call and return -1, so their
+ * results can be or'ed together and judged once. */
+pkm_status pkm_json_no_memory(void);
 
 /* A field of an object. `required`: missing (or null) is an error; else *out is left untouched. */
 pkm_status pkm_json_int(const json_t *object, const char *key, int64_t min, int64_t max,
@@ -34,5 +41,8 @@ pkm_status pkm_json_object(const json_t *object, const char *key, bool required,
                            const char *path);
 pkm_status pkm_json_array(const json_t *object, const char *key, bool required, const json_t **out,
                           const char *path);
+/* Index of the string in choices, "a|b|c"; an unknown one is PKM_ERR_UNSUPPORTED. */
+pkm_status pkm_json_choice(const json_t *object, const char *key, const char *choices,
+                           bool required, int *out, const char *path);
 
 #endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* jansson, bounded: see format/json.h. Nothing else in the library parses JSON. */
+#include "format/json.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+/* jansson's own limit (2048 levels) is compiled in and costs stack; files of ours need four. */
+enum { MAX_DEPTH = 64 };
+
+/* Deepest nesting of brackets outside strings, without building anything. */
+static int nesting(const char *text, size_t bytes)
+{
+    int depth = 0, deepest = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < bytes; i++) {
+        char c = text[i];
+
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > deepest)
+                deepest = depth;
+            if (deepest > MAX_DEPTH)
+                break;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return deepest;
+}
+
+pkm_status pkm_json_parse(json_t **out, const char *text, size_t bytes, const char *path)
+{
+    json_error_t error;
+    json_t *value;
+
+    if (nesting(text, bytes) > MAX_DEPTH)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: JSON nested deeper than %d levels", path, MAX_DEPTH);
+    value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (value == NULL && json_error_code(&error) == json_error_out_of_memory)
+        return pkm_json_no_memory();
+    if (value == NULL)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: line %d, column %d: %s", path, error.line,
+                        error.column, error.text);
+    *out = value;
+    return PKM_OK;
+}
+
+pkm_status pkm_json_load(json_t **out, const char *path, size_t max_bytes)
+{
+    char *text;
+    size_t bytes;
+    pkm_status status;
+
+    PKM_TRY(pkm_file_read(&text, &bytes, path, max_bytes));
+    status = pkm_json_parse(out, text, bytes, path);
+    pkm_free(text);
+    return status;
+}
+
+static int append_piece(const char *piece, size_t bytes, void *user)
+{
+    return pkm_strbuf_append(user, piece, bytes) == PKM_OK ? 0 : -1;
+}
+
+pkm_status pkm_json_append(pkm_strbuf *out, const json_t *value, size_t flags)
+{
+    return json_dump_callback(value, append_piece, out, flags) == 0 ? PKM_OK : pkm_json_no_memory();
+}
+
+pkm_status pkm_json_save(const json_t *value, const char *path)
+{
+    pkm_strbuf text = {0};
+    pkm_status status = pkm_json_append(&text, value, JSON_INDENT(2));
+
+    if (status == PKM_OK)
+        status = pkm_strbuf_append(&text, "\n", 1);
+    if (status == PKM_OK)
+        status = pkm_file_write(path, text.data, text.length);
+    pkm_strbuf_release(&text);
+    return status;
+}
+
+pkm_status pkm_json_no_memory(void)
+{
+    return pkm_fail(PKM_ERR_NOMEM, "out of memory: a JSON value");
+}
+
+static const char *type_name(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a real number";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "a boolean";
+    default:
+        return "null";
+    }
+}
+
+/* *out = the field, or NULL where it may be missing. */
+static pkm_status find(const json_t **out, const json_t *object, const char *key, bool required,
+                       const char *path)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (value != NULL && json_is_null(value))
+        value = NULL;
+    if (value == NULL && required)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: %s is missing", path, key);
+    *out = value;
+    return PKM_OK;
+}
+
+static pkm_status wrong_type(const json_t *value, const char *key, const char *expected,
+                             const char *path)
+{
+    return pkm_fail(PKM_ERR_FORMAT, "%s: %s is %s: expected %s", path, key, type_name(value),
+                    expected);
+}
+
+pkm_status pkm_json_int(const json_t *object, const char *key, int64_t min, int64_t max,
+                        bool required, int64_t *out, const char *path)
+{
+    const json_t *value;
+    int64_t number;
+
+    PKM_TRY(find(&value, object, key, required, path));
+    if (value == NULL)
+        return PKM_OK;
+    if (!json_is_integer(value))
+        return wrong_type(value, key, "an integer", path);
+    number = json_integer_value(value);
+    if (number < min || number > max)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: %s is %lld: expected %lld to %lld", path, key,
+                        (long long)number, (long long)min, (long long)max);
+    *out = number;
+    return PKM_OK;
+}
+
+pkm_status pkm_json_real(const json_t *object, const char *key, double min, double max,
+                         bool required, double *out, const char *path)
+{
+    const json_t *value;
+    double number;
+
+    PKM_TRY(find(&value, object, key, required, path));
+    if (value == NULL)
+        return PKM_OK;
+    if (!json_is_number(value))
+        return wrong_type(value, key, "a number", path);
+    number = json_number_value(value);
+    if (!(number >= min && number <= max))
+        return pkm_fail(PKM_ERR_FORMAT, "%s: %s is %g: expected %g to %g", path, key, number, min,
+                        max);
+    *out = number;
+    return PKM_OK;
+}
+
+pkm_status pkm_json_bool(const json_t *object, const char *key, bool required, bool *out,
+                         const char *path)
+{
+    const json_t *value;
+
+    PKM_TRY(find(&value, object, key, required, path));
+    if (value == NULL)
+        return PKM_OK;
+    if (!json_is_boolean(value))
+        return wrong_type(value, key, "true or false", path);
+    *out = json_is_true(value);
+    return PKM_OK;
+}
+
+pkm_status pkm_json_string(const json_t *object, const char *key, bool required, const char **out,
+                           const char *path)
+{
+    const json_t *value;
+
+    PKM_TRY(find(&value, object, key, required, path));
+    if (value == NULL)
+        return PKM_OK;
+    if (!json_is_string(value))
+        return wrong_type(value, key, "a string", path);
+    *out = json_string_value(value);
+    return PKM_OK;
+}
+
+pkm_status pkm_json_object(const json_t *object, const char *key, bool required, const json_t **out,
+                           const char *path)
+{
+    const json_t *value;
+
+    PKM_TRY(find(&value, object, key, required, path));
+    if (value == NULL)
+        return PKM_OK;
+    if (!json_is_object(value))
+        return wrong_type(value, key, "an object", path);
+    *out = value;
+    return PKM_OK;
+}
+
+pkm_status pkm_json_array(const json_t *object, const char *key, bool required, const json_t **out,
+                          const char *path)
+{
+    const json_t *value;
+
+    PKM_TRY(find(&value, object, key, required, path));
+    if (value == NULL)
+        return PKM_OK;
+    if (!json_is_array(value))
+        return wrong_type(value, key, "an array", path);
+    *out = value;
+    return PKM_OK;
+}
+
+pkm_status pkm_json_choice(const json_t *object, const char *key, const char *choices,
+                           bool required, int *out, const char *path)
+{
+    const char *text = NULL;
+    size_t bytes;
+    int index = 0;
+
+    PKM_TRY(pkm_json_string(object, key, required, &text, path));
+    if (text == NULL)
+        return PKM_OK;
+    bytes = strlen(text);
+    for (const char *at = choices;; index++) {
+        size_t span = strcspn(at, "|");
+
+        if (span == bytes && memcmp(at, text, bytes) == 0)
+            break;
+        if (at[span] == '\0')
+            return pkm_fail(PKM_ERR_UNSUPPORTED, "%s: %s is \"%s\": expected %s", path, key, text,
+                            choices);
+        at += span + 1;
+    }
+    *out = index;
+    return PKM_OK;
+}

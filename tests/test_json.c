@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/file.h"
+#include "format/json.h"
+#include "support/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *parse(const char *text)
+{
+    json_t *value = NULL;
+
+    check_ok(pkm_json_parse(&value, text, strlen(text), "t.json"));
+    return value;
+}
+
+static void test_malformed_text(void **state)
+{
+    static const char *const cases[] = {
+        "",
+        "{",
+        "}",
+        "[1,]",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "{'a':1}",
+        "nul",
+        "{\"a\":01}",
+        "{\"a\":NaN}",
+        "[1] x",
+        "{\"a\":1e999}",
+        "[\"\xff\"]",
+        "[\"\\ud800\"]",
+        "[\"\\u0000\"]",
+        "[\"a\nb\"]",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":9223372036854775808}",
+        "{\"a\":{\"b\":1,\"b\":1}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *value = NULL;
+
+        check_fails(pkm_json_parse(&value, cases[i], strlen(cases[i]), "t.json"), PKM_ERR_FORMAT,
+                    "t.json", "line", NULL);
+        assert_null(value);
+    }
+}
+
+/* Brackets count outside strings only; 64 levels are allowed. */
+static void test_depth(void **state)
+{
+    enum { MANY = 1000000 };
+    char *deep = malloc(MANY);
+    char text[300];
+    json_t *value = NULL;
+
+    (void)state;
+    memset(deep, '[', MANY);
+    check_fails(pkm_json_parse(&value, deep, MANY, "t.json"), PKM_ERR_FORMAT, "t.json", "64", NULL);
+    snprintf(text, sizeof text, "%.65s%.65s", deep, "");
+    check_fails(pkm_json_parse(&value, text, 65, "t.json"), PKM_ERR_FORMAT, "deeper", NULL);
+    memset(text, '[', 64);
+    memset(text + 64, ']', 64);
+    check_ok(pkm_json_parse(&value, text, 128, "t.json"));
+    json_decref(value);
+    text[0] = '[';
+    text[1] = '"';
+    memset(text + 2, '[', 100);
+    memcpy(text + 102, "\\\"[\"]", 6);
+    check_ok(pkm_json_parse(&value, text, 107, "t.json"));
+    json_decref(value);
+    free(deep);
+}
+
+static void test_getters(void **state)
+{
+    json_t *o = parse("{\"i\":7,\"r\":2.5,\"b\":true,\"s\":\"x\",\"o\":{},\"a\":[1],\"n\":null}");
+    int64_t i = 0;
+    double r = 0;
+    bool b = false;
+    const char *s = NULL;
+    const json_t *child = NULL;
+    int choice = -1;
+
+    (void)state;
+    check_ok(pkm_json_int(o, "i", 0, 7, true, &i, "p"));
+    assert_int_equal(i, 7);
+    check_ok(pkm_json_real(o, "r", 0, 3, true, &r, "p"));
+    check_ok(pkm_json_real(o, "i", 0, 7, true, &r, "p"));
+    assert_true(r == 7.0);
+    check_ok(pkm_json_bool(o, "b", true, &b, "p"));
+    assert_true(b);
+    check_ok(pkm_json_string(o, "s", true, &s, "p"));
+    assert_string_equal(s, "x");
+    check_ok(pkm_json_object(o, "o", true, &child, "p"));
+    check_ok(pkm_json_array(o, "a", true, &child, "p"));
+    check_ok(pkm_json_choice(o, "s", "w|x|y", true, &choice, "p"));
+    assert_int_equal(choice, 1);
+    /* Missing or null: left untouched, or an error where required. */
+    i = 42;
+    check_ok(pkm_json_int(o, "none", 0, 1, false, &i, "p"));
+    check_ok(pkm_json_int(o, "n", 0, 1, false, &i, "p"));
+    assert_int_equal(i, 42);
+    check_fails(pkm_json_int(o, "n", 0, 1, true, &i, "p"), PKM_ERR_FORMAT, "p: n is missing", NULL);
+    /* Types and ranges. */
+    check_fails(pkm_json_int(o, "i", 8, 9, true, &i, "p"), PKM_ERR_FORMAT, "p: i is 7", "8 to 9",
+                NULL);
+    check_fails(pkm_json_int(o, "r", 0, 9, true, &i, "p"), PKM_ERR_FORMAT, "a real number", NULL);
+    check_fails(pkm_json_int(o, "b", 0, 9, true, &i, "p"), PKM_ERR_FORMAT, "a boolean", NULL);
+    check_fails(pkm_json_real(o, "r", 0, 1, true, &r, "p"), PKM_ERR_FORMAT, "p: r is 2.5", NULL);
+    check_fails(pkm_json_bool(o, "i", true, &b, "p"), PKM_ERR_FORMAT, "p: i is", "true or", NULL);
+    check_fails(pkm_json_string(o, "a", true, &s, "p"), PKM_ERR_FORMAT, "an array", NULL);
+    check_fails(pkm_json_object(o, "a", true, &child, "p"), PKM_ERR_FORMAT, "an object", NULL);
+    check_fails(pkm_json_array(o, "o", true, &child, "p"), PKM_ERR_FORMAT, "an array", NULL);
+    check_fails(pkm_json_choice(o, "s", "w|xx|", true, &choice, "p"), PKM_ERR_UNSUPPORTED,
+                "p: s is \"x\"", "w|xx|", NULL);
+    json_decref(o);
+}
+
+static void test_save_and_load(void **state)
+{
+    char *dir = temp_create(), *path = NULL;
+    json_t *before = parse("{\"z\":0.1,\"a\":[1,2],\"m\":\"\xc3\xa9\"}"), *after = NULL;
+
+    (void)state;
+    check_ok(pkm_path_join(&path, dir, "x.json"));
+    check_ok(pkm_json_save(before, path));
+    check_ok(pkm_json_load(&after, path, 1000));
+    assert_true(json_equal(before, after));
+    assert_string_equal(json_object_iter_key(json_object_iter(after)), "z");
+    json_decref(after);
+    check_fails(pkm_json_load(&after, path, 10), PKM_ERR_FORMAT, "x.json", "at most 10", NULL);
+    check_fails(pkm_json_load(&after, dir, 10), PKM_ERR_IO, dir, NULL);
+    json_decref(before);
+    pkm_free(path);
+    temp_remove(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_malformed_text),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_getters),
+        cmocka_unit_test(test_save_and_load),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
