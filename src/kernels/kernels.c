@@ -11,11 +11,17 @@
 static const pkm_kernel_row rows[] = {
     ROW(f32_to_bf16, PKM_ISA_REF, pkm_f32_to_bf16_ref),
     ROW(bf16_to_f32, PKM_ISA_REF, pkm_bf16_to_f32_ref),
+    ROW(adamw_update, PKM_ISA_REF, pkm_adamw_update_ref),
+    ROW(sum_squares, PKM_ISA_REF, pkm_sum_squares_ref),
 #ifdef PKM_X86
     ROW(f32_to_bf16, PKM_ISA_AVX2, pkm_f32_to_bf16_avx2),
     ROW(f32_to_bf16, PKM_ISA_AVX512, pkm_f32_to_bf16_avx512),
     ROW(bf16_to_f32, PKM_ISA_AVX2, pkm_bf16_to_f32_avx2),
     ROW(bf16_to_f32, PKM_ISA_AVX512, pkm_bf16_to_f32_avx512),
+    ROW(adamw_update, PKM_ISA_AVX2, pkm_adamw_update_avx2),
+    ROW(adamw_update, PKM_ISA_AVX512, pkm_adamw_update_avx512),
+    ROW(sum_squares, PKM_ISA_AVX2, pkm_sum_squares_avx2),
+    ROW(sum_squares, PKM_ISA_AVX512, pkm_sum_squares_avx512),
 #endif
 };
 

@@ -14,12 +14,16 @@
 #include <stddef.h>
 
 #include "base/cpu.h"
+#include "kernels/adamw_update.h"
 #include "kernels/convert.h"
+#include "kernels/sum_squares.h"
 
 /* The kernels in use: one field per family. */
 typedef struct pkm_kernels {
     pkm_f32_to_bf16_fn *f32_to_bf16;
     pkm_bf16_to_f32_fn *bf16_to_f32;
+    pkm_adamw_update_fn *adamw_update;
+    pkm_sum_squares_fn *sum_squares;
 } pkm_kernels;
 
 typedef void (*pkm_kernel_fn)(void);

@@ -71,10 +71,17 @@ int pkm_params_count(const pkm_params *params);
 pkm_param *pkm_params_at(const pkm_params *params, int index);
 pkm_param *pkm_params_find(const pkm_params *params, const char *name); /* NULL if there is none */
 
-/* Gives every dense entry and buffer its data and, if `train`, dense ones gradient and moments. */
+/* Says that data was changed: packed copies are renewed before the next forward. */
+static inline void pkm_param_changed(pkm_param *param)
+{
+    param->version++;
+}
+
+/* Gives every dense entry and buffer its data and, if `train`, dense ones gradient and moments,
+ * all zero. Once; afterwards no entry can be added. */
 pkm_status pkm_params_allocate(pkm_params *params, bool train);
 
-/* Fills all data by each entry's initialiser; the stream of an entry is its name. */
+/* Fills dense entries and buffers by their initialisers; the stream of an entry is its name. */
 void pkm_params_init(pkm_params *params, uint64_t seed);
 
 /* Gives the entry a packed copy for products, or checks that the one it has serves this config too
