@@ -24,7 +24,7 @@ typedef struct pkm_train_options {
     int value_dtype;     /* f32|bf16 */
     int value_optimizer; /* adam|adagrad|sgd */
     double value_lr;
-    int value_schedule; /* constant|cosine|rsqrt: of value_lr */
+    int value_schedule; /* cosine|rsqrt|constant: of value_lr */
     double value_clip;  /* 0: off */
     /* optimisation */
     int64_t batch, grad_accum; /* sequences per micro-batch; micro-batches per step */
