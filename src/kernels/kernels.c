@@ -13,6 +13,16 @@ static const pkm_kernel_row rows[] = {
     ROW(bf16_to_f32, PKM_ISA_REF, pkm_bf16_to_f32_ref),
     ROW(adamw_update, PKM_ISA_REF, pkm_adamw_update_ref),
     ROW(sum_squares, PKM_ISA_REF, pkm_sum_squares_ref),
+    ROW(bag[PKM_F32], PKM_ISA_REF, pkm_bag_f32_ref),
+    ROW(bag[PKM_BF16], PKM_ISA_REF, pkm_bag_bf16_ref),
+    ROW(row_dots[PKM_F32], PKM_ISA_REF, pkm_row_dots_f32_ref),
+    ROW(row_dots[PKM_BF16], PKM_ISA_REF, pkm_row_dots_bf16_ref),
+    ROW(row_step[PKM_VALUES_ADAM][PKM_F32], PKM_ISA_REF, pkm_row_adam_f32_ref),
+    ROW(row_step[PKM_VALUES_ADAM][PKM_BF16], PKM_ISA_REF, pkm_row_adam_bf16_ref),
+    ROW(row_step[PKM_VALUES_ADAGRAD][PKM_F32], PKM_ISA_REF, pkm_row_adagrad_f32_ref),
+    ROW(row_step[PKM_VALUES_ADAGRAD][PKM_BF16], PKM_ISA_REF, pkm_row_adagrad_bf16_ref),
+    ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_REF, pkm_row_sgd_f32_ref),
+    ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_REF, pkm_row_sgd_bf16_ref),
 #ifdef PKM_X86
     ROW(f32_to_bf16, PKM_ISA_AVX2, pkm_f32_to_bf16_avx2),
     ROW(f32_to_bf16, PKM_ISA_AVX512, pkm_f32_to_bf16_avx512),
@@ -36,7 +46,7 @@ void pkm_kernels_fill(pkm_kernels *out, pkm_isa level)
     int n_rows;
     const pkm_kernel_row *row = pkm_kernel_rows(&n_rows);
 
-    /* Rows of a family stand lowest level first, so that the last one that fits is the best. */
+    /* Of a family, lower levels stand first: the last row that fits is the best. */
     for (int i = 0; i < n_rows; i++)
         if (row[i].isa <= level)
             memcpy((char *)out + row[i].field, &row[i].fn, sizeof row[i].fn);
