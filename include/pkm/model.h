@@ -56,6 +56,9 @@ PKM_API pkm_status pkm_model_eval_text(pkm_model *model, pkm_eval_result *out,
                                        const char *const *files, int n_files, pkm_progress progress,
                                        void *user);
 PKM_API void pkm_eval_result_release(pkm_eval_result *result);
+/* {"loss", "perplexity", "bits_per_byte", "tokens", "tok_per_s", "memory": [...]}; *out freed with
+ * pkm_text_free. */
+PKM_API pkm_status pkm_eval_result_json(const pkm_eval_result *result, char **out);
 
 typedef struct pkm_generate_config {
     int64_t max_tokens;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A checkpoint is a folder that is a whole model and everything training needs to go on:
+ *
+ *   config.json  tokenizer.json  model.safetensors     the model
+ *   optim.safetensors  state.json                      moments; step, tokens, log length, options
+ *   MANIFEST.json                                      written last: sizes and checksums
+ *
+ * It is written under a temporary name and renamed when all of it is synced.
+ */
+#ifndef PKM_TRAIN_CHECKPOINT_H
+#define PKM_TRAIN_CHECKPOINT_H
+
+#include "models/gpt.h"
+
+/* What a training is beside its tensors. Strings are owned; release frees them. */
+typedef struct pkm_train_state {
+    int64_t step, tokens;  /* done */
+    double wall;           /* seconds of training */
+    double smoothed_loss;  /* 0 before the first step */
+    double best_val_loss;  /* infinity before the first evaluation */
+    int64_t best_step;     /* 0: none */
+    int64_t metrics_bytes; /* length of metrics.jsonl */
+    char *data_hash;       /* of the corpus */
+    char *options;         /* JSON object of the options in force */
+} pkm_train_state;
+
+void pkm_train_state_release(pkm_train_state *state);
+
+/* Writes the checkpoint folder `dir` (by way of dir.tmp-<pid>). tokenizer: the text of
+ * tokenizer.json. */
+pkm_status pkm_checkpoint_save(const char *dir, const pkm_gpt *gpt, const pkm_train_state *state,
+                               const char *tokenizer, size_t tokenizer_bytes);
+
+/* Checks the manifest; then what is not a tensor. */
+pkm_status pkm_checkpoint_load_state(pkm_train_state *out, const char *dir);
+
+/* Weights and moments into a model created for training with the same configuration. */
+pkm_status pkm_checkpoint_load_tensors(pkm_gpt *gpt, const char *dir);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/moments.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "format/safetensors.h"
+
+/* Two moments for each dense tensor and at most two for each store. */
+typedef struct moment_list {
+    pkm_st_entry *entries;
+    char (*names)[PKM_PARAM_NAME + 16];
+    int64_t count;
+} moment_list;
+
+static void add(moment_list *list, const char *tensor, const char *suffix, pkm_dtype dtype,
+                int n_dims, const int64_t *dims, const void *data)
+{
+    pkm_st_entry *entry = &list->entries[list->count];
+    char *name = list->names[list->count];
+
+    snprintf(name, sizeof list->names[0], "%s.%s", tensor, suffix);
+    *entry = (pkm_st_entry){.name = name, .dtype = dtype, .n_dims = n_dims, .data = data};
+    memcpy(entry->dims, dims, (size_t)n_dims * sizeof *dims);
+    list->count++;
+}
+
+static void list_release(moment_list *list)
+{
+    pkm_free(list->entries);
+    pkm_free(list->names);
+}
+
+/* The moments in the order of the parameter table, stores last. */
+static pkm_status list_make(moment_list *out, const pkm_gpt *gpt)
+{
+    size_t most = 2 * (size_t)(pkm_params_count(gpt->params) + gpt->n_stores);
+    moment_list list = {0};
+    pkm_status status;
+
+    status = pkm_alloc_array((void **)&list.entries, most, sizeof *list.entries, "moments");
+    if (status == PKM_OK)
+        status = pkm_alloc_array((void **)&list.names, most, sizeof *list.names, "moments");
+    if (status != PKM_OK) {
+        list_release(&list);
+        return status;
+    }
+    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
+        const pkm_param *param = pkm_params_at(gpt->params, i);
+        const pkm_param_spec *spec = &param->spec;
+
+        if (spec->role != PKM_PARAM_DENSE)
+            continue;
+        add(&list, spec->name, "exp_avg", PKM_F32, spec->n_dims, spec->dims, param->moment1);
+        add(&list, spec->name, "exp_avg_sq", PKM_F32, spec->n_dims, spec->dims, param->moment2);
+    }
+    for (int i = 0; i < gpt->n_stores; i++) {
+        pkm_store_moment moments[2];
+        int n_moments = pkm_store_moments(gpt->stores[i], moments);
+        char tensor[32];
+
+        snprintf(tensor, sizeof tensor, "pkm.values.%d", i);
+        for (int m = 0; m < n_moments; m++)
+            add(&list, tensor, moments[m].suffix, moments[m].dtype, moments[m].n_dims,
+                moments[m].dims, moments[m].data);
+    }
+    *out = list;
+    return PKM_OK;
+}
+
+pkm_status pkm_moments_save(const char *dir, const pkm_gpt *gpt)
+{
+    moment_list list;
+    char *path;
+    pkm_status status;
+
+    PKM_TRY(list_make(&list, gpt));
+    status = pkm_path_join(&path, dir, "optim.safetensors");
+    if (status == PKM_OK) {
+        status = pkm_st_write(path, list.entries, list.count, NULL, 0);
+        pkm_free(path);
+    }
+    list_release(&list);
+    return status;
+}
+
+pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir)
+{
+    moment_list list;
+    char *path;
+    pkm_st_reader *reader = NULL;
+    pkm_status status;
+
+    PKM_TRY(list_make(&list, gpt));
+    status = pkm_path_join(&path, dir, "optim.safetensors");
+    if (status == PKM_OK) {
+        status = pkm_st_open(&reader, path, false);
+        if (status == PKM_OK && pkm_st_count(reader) != list.count)
+            status = pkm_fail(PKM_ERR_FORMAT, "%s: %lld tensors, this model trains with %lld", path,
+                              (long long)pkm_st_count(reader), (long long)list.count);
+        for (int64_t i = 0; status == PKM_OK && i < list.count; i++) {
+            const pkm_st_entry *entry = &list.entries[i];
+
+            /* The list points into the model's own memory, which is what is to be filled. */
+            status = pkm_st_copy(reader, entry->name, (void *)entry->data, entry->dtype,
+                                 entry->n_dims, entry->dims);
+        }
+        pkm_st_close(reader);
+        pkm_free(path);
+    }
+    list_release(&list);
+    return status;
+}

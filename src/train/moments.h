@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optim.safetensors: the moments of every trained tensor, <tensor>.exp_avg and so on. */
+#ifndef PKM_TRAIN_MOMENTS_H
+#define PKM_TRAIN_MOMENTS_H
+
+#include "models/gpt.h"
+
+pkm_status pkm_moments_save(const char *dir, const pkm_gpt *gpt);
+pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir);
+
+#endif

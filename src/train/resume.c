@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/resume.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "format/json.h"
+#include "models/model_dir.h"
+
+#define FIELD(member) offsetof(pkm_gpt_config, member), sizeof(((pkm_gpt_config *)0)->member)
+
+/* The options that shape a model's tensors or mathematics, and where a configuration holds them. */
+static const struct {
+    const char *name;
+    size_t offset, bytes;
+} shaping[] = {
+    {"layers", FIELD(layers)},
+    {"dim", FIELD(dim)},
+    {"attn_heads", FIELD(attn_heads)},
+    {"seq_len", FIELD(seq_len)},
+    {"memory_layers", FIELD(memory_layers)},
+    {"memory_mode", FIELD(memory_mode)},
+    {"n_keys", FIELD(memory.n_keys)},
+    {"memory_heads", FIELD(memory.heads)},
+    {"topk", FIELD(memory.topk)},
+    {"key_dim", FIELD(memory.key_dim)},
+    {"value_dim", FIELD(memory.value_dim)},
+    {"query_norm", FIELD(memory.query_norm)},
+    {"gate", FIELD(memory.gate)},
+    {"output_gate", FIELD(memory.output_gate)},
+    {"shared_values", FIELD(shared_values)},
+};
+
+enum { N_SHAPING = sizeof shaping / sizeof shaping[0] };
+
+static void warn(const pkm_trainer *trainer, const char *sentence)
+{
+    pkm_train_event event = {.kind = PKM_EVENT_WARNING, .path = sentence};
+
+    if (trainer->callback != NULL)
+        (void)trainer->callback(&event, trainer->user);
+}
+
+pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint)
+{
+    int64_t step, newest;
+
+    PKM_TRY(pkm_run_folder_newest(&trainer->folder, 0, &newest));
+    for (int n = 0;; n++) {
+        char *dir;
+        pkm_status status;
+
+        PKM_TRY(pkm_run_folder_newest(&trainer->folder, n, &step));
+        if (step == 0)
+            break;
+        PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, step));
+        status = pkm_checkpoint_load_state(&trainer->state, dir);
+        if (status == PKM_OK) {
+            trainer->saved_step = step;
+            *checkpoint = dir;
+            return PKM_OK;
+        }
+        pkm_free(dir);
+        if (status == PKM_ERR_NOMEM)
+            return status;
+        warn(trainer, pkm_last_error());
+    }
+    if (newest > 0)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: none of the checkpoints is whole",
+                        trainer->folder.checkpoints);
+    *checkpoint = NULL;
+    return PKM_OK;
+}
+
+/* Leaves in `given` (all options as an object) only those the caller set. */
+static void keep_given(json_t *given, const pkm_option_set *set)
+{
+    const pkm_option_table *table = pkm_train_option_table();
+
+    for (int i = 0; i < table->count; i++)
+        if (pkm_options_origin(set, table->rows[i].name) == PKM_ORIGIN_DEFAULT)
+            json_object_del(given, table->rows[i].name);
+}
+
+static pkm_status check_shape_kept(const json_t *saved, const json_t *given)
+{
+    for (int i = 0; i < N_SHAPING; i++) {
+        const json_t *now = json_object_get(given, shaping[i].name);
+
+        if (now != NULL && !json_equal(now, json_object_get(saved, shaping[i].name)))
+            return pkm_fail(PKM_ERR_ARG,
+                            "%s differs from that of the run being resumed: it cannot change",
+                            shaping[i].name);
+    }
+    return PKM_OK;
+}
+
+static pkm_status set_from_json(pkm_option_set *set, const json_t *object, pkm_origin origin)
+{
+    size_t bytes = json_dumpb(object, NULL, 0, JSON_COMPACT);
+    char *text;
+    pkm_status status;
+
+    PKM_TRY(pkm_alloc((void **)&text, bytes + 1, "options"));
+    (void)json_dumpb(object, text, bytes, JSON_COMPACT);
+    status = pkm_options_set_json(set, text, bytes, "options of the run", origin);
+    pkm_free(text);
+    return status;
+}
+
+/* Defaults, over them the run's options, over them what the caller gives now. */
+static pkm_status merge(pkm_trainer *trainer, json_t *saved, json_t *given)
+{
+    static const char *const lengths[] = {"steps", "tokens", "epochs"};
+    bool new_length = false;
+
+    PKM_TRY(check_shape_kept(saved, given));
+    for (int i = 0; i < 3; i++)
+        new_length |= json_object_get(given, lengths[i]) != NULL;
+    for (int i = 0; i < 3 && new_length; i++)
+        json_object_del(saved, lengths[i]);
+    PKM_TRY(set_from_json(trainer->options, saved, PKM_ORIGIN_FILE));
+    return set_from_json(trainer->options, given, PKM_ORIGIN_ARGS);
+}
+
+static pkm_status options_object(json_t **out, const pkm_option_set *set)
+{
+    char *text;
+    pkm_status status;
+
+    PKM_TRY(pkm_options_json(set, &text));
+    status = pkm_json_parse(out, text, strlen(text), "options");
+    pkm_text_free(text);
+    return status;
+}
+
+pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_set)
+{
+    const char *data_hash = pkm_data_hash(trainer->train_data);
+    json_t *given = NULL, *saved = NULL;
+    pkm_status status;
+
+    PKM_TRY(pkm_options_create(&trainer->options, pkm_train_option_table()));
+    status = options_object(&given, given_set);
+    if (status == PKM_OK)
+        keep_given(given, given_set);
+    if (status == PKM_OK && trainer->state.options != NULL)
+        status = pkm_json_parse(&saved, trainer->state.options, strlen(trainer->state.options),
+                                "state.json: options");
+    else
+        saved = json_object();
+    if (status == PKM_OK && saved != NULL && trainer->state.options == NULL)
+        status = set_from_json(trainer->options, given, PKM_ORIGIN_ARGS);
+    else if (status == PKM_OK)
+        status = merge(trainer, saved, given);
+    json_decref(given);
+    json_decref(saved);
+    PKM_TRY(status);
+    trainer->values = pkm_options_values(trainer->options);
+    if (trainer->state.data_hash == NULL)
+        PKM_TRY(pkm_string_copy(&trainer->state.data_hash, data_hash));
+    else if (strcmp(trainer->state.data_hash, data_hash) != 0)
+        return pkm_fail(PKM_ERR_ARG, "the data set is not the one this run was trained on");
+    pkm_free(trainer->state.options);
+    trainer->state.options = NULL;
+    return pkm_options_json(trainer->options, &trainer->state.options);
+}
+
+/* What a caller gives beside init_from must be what that model is. */
+static pkm_status check_agrees(const pkm_trainer *trainer, const pkm_gpt_config *asked,
+                               const pkm_gpt_config *found, const char *init_from)
+{
+    for (int i = 0; i < N_SHAPING; i++) {
+        bool given = pkm_options_origin(trainer->options, shaping[i].name) != PKM_ORIGIN_DEFAULT;
+        const char *a = (const char *)asked + shaping[i].offset;
+        const char *b = (const char *)found + shaping[i].offset;
+
+        if (given && memcmp(a, b, shaping[i].bytes) != 0)
+            return pkm_fail(PKM_ERR_ARG, "%s differs from that of the model %s to start from",
+                            shaping[i].name, init_from);
+    }
+    if (asked->vocab_size != found->vocab_size)
+        return pkm_fail(PKM_ERR_ARG,
+                        "the data set has a vocabulary of %" PRId64
+                        ", the model %s one of %" PRId64,
+                        asked->vocab_size, init_from, found->vocab_size);
+    return PKM_OK;
+}
+
+pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *init_from)
+{
+    pkm_gpt_config asked, found;
+
+    PKM_TRY(pkm_gpt_config_from_options(&asked, trainer->values,
+                                        pkm_data_vocab_size(trainer->train_data)));
+    if (init_from == NULL) {
+        *out = asked;
+        return PKM_OK;
+    }
+    PKM_TRY(pkm_model_dir_load_config(&found, init_from));
+    PKM_TRY(check_agrees(trainer, &asked, &found, init_from));
+    found.dropout = asked.dropout;
+    found.compute = asked.compute;
+    found.value_dtype = asked.value_dtype;
+    found.value_optimizer = asked.value_optimizer;
+    *out = found;
+    return PKM_OK;
+}
+
+pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from)
+{
+    if (checkpoint != NULL)
+        return pkm_checkpoint_load_tensors(trainer->gpt, checkpoint);
+    if (init_from != NULL)
+        return pkm_model_dir_load_weights(trainer->gpt, init_from, false);
+    pkm_gpt_init(trainer->gpt, (uint64_t)trainer->values->seed);
+    return PKM_OK;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a training starts from: nothing, another model's weights, or a checkpoint of its own run.
+ * The four steps are called in this order while a trainer is created.
+ */
+#ifndef PKM_TRAIN_RESUME_H
+#define PKM_TRAIN_RESUME_H
+
+#include "train/trainer.h"
+
+/* Reads the state of the newest checkpoint that holds, telling of each that does not; *checkpoint
+ * is its folder, owned by the caller, or NULL for a fresh run. */
+pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint);
+
+/* The options in force: those of the run, where the caller did not give others; what shapes the
+ * model cannot change. The data must be the run's. */
+pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given);
+
+/* The model's configuration: by the options, or that of init_from, where options given otherwise
+ * are refused. */
+pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *init_from);
+
+/* Weights and moments from the checkpoint, weights of init_from, or the initialisation. */
+pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The training loop: step, log, evaluate, save; the public face of src/train. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/system.h"
+#include "base/threads.h"
+#include "train/trainer.h"
+
+/* Loss is smoothed over about this many steps. */
+static const double smoothing_steps = 50;
+
+/* What the loop keeps beside the trainer. */
+typedef struct loop {
+    pkm_trainer *trainer;
+    double wall_before;  /* seconds of training before this process took over */
+    uint64_t start_ns;   /* of this process's training */
+    uint64_t other_ns;   /* since then spent on evaluation and saving */
+    uint64_t rate_ns;    /* training time at the last reading of the rate */
+    int64_t rate_tokens; /* tokens then */
+    double tok_per_s;    /* at the last reading */
+    bool stop;           /* a callback asked to */
+} loop;
+
+static uint64_t training_ns(const loop *loop)
+{
+    return pkm_clock_ns() - loop->start_ns - loop->other_ns;
+}
+
+static double wall_seconds(const loop *loop)
+{
+    return loop->wall_before + (double)(pkm_clock_ns() - loop->start_ns) * 1e-9;
+}
+
+/* The fields every event has. */
+static pkm_train_event describe(const loop *loop)
+{
+    const pkm_trainer *trainer = loop->trainer;
+    int64_t left = trainer->plan.steps - trainer->state.step;
+    double tokens_left = (double)left * (double)trainer->plan.tokens_per_step;
+
+    return (pkm_train_event){
+        .step = trainer->state.step,
+        .steps = trainer->plan.steps,
+        .tokens = trainer->state.tokens,
+        .loss = trainer->last_loss,
+        .smoothed_loss = trainer->state.smoothed_loss,
+        .val_loss = trainer->val_loss,
+        .tok_per_s = loop->tok_per_s,
+        .wall = wall_seconds(loop),
+        .seconds_left = loop->tok_per_s > 0 ? tokens_left / loop->tok_per_s : 0,
+        .rss_mb = (double)pkm_memory_resident() * 1e-6,
+    };
+}
+
+static void tell(loop *loop, const pkm_train_event *event)
+{
+    pkm_trainer *trainer = loop->trainer;
+
+    if (trainer->callback != NULL && trainer->callback(event, trainer->user) != 0)
+        loop->stop = true;
+}
+
+/* True when `every` (0: never) divides the step. */
+static bool due(int64_t step, int64_t every)
+{
+    return every > 0 && step % every == 0;
+}
+
+static void update_rate(loop *loop)
+{
+    uint64_t now = training_ns(loop);
+    const uint64_t shortest = 200000000; /* a fifth of a second: shorter readings are noise */
+
+    if (now - loop->rate_ns < shortest && loop->tok_per_s > 0)
+        return;
+    loop->tok_per_s = (double)(loop->trainer->state.tokens - loop->rate_tokens) /
+                      ((double)(now - loop->rate_ns) * 1e-9);
+    loop->rate_ns = now;
+    loop->rate_tokens = loop->trainer->state.tokens;
+}
+
+/* One step and its line in the log. */
+static pkm_status advance(loop *loop)
+{
+    pkm_trainer *trainer = loop->trainer;
+    pkm_train_state *state = &trainer->state;
+    pkm_step_result result;
+    pkm_train_event event;
+    pkm_status status = pkm_trainer_step(trainer, &result);
+
+    if (status != PKM_OK) {
+        pkm_error_prefix("step %lld", (long long)state->step + 1);
+        return status;
+    }
+    state->step++;
+    state->tokens += trainer->plan.tokens_per_step;
+    state->smoothed_loss =
+        state->step == 1
+            ? result.loss
+            : state->smoothed_loss + (result.loss - state->smoothed_loss) / smoothing_steps;
+    trainer->last_loss = result.loss;
+    update_rate(loop);
+    event = describe(loop);
+    event.kind = PKM_EVENT_STEP;
+    event.lr = result.lr;
+    event.grad_norm = result.grad_norm;
+    tell(loop, &event);
+    if (due(state->step, trainer->values->log_every))
+        PKM_TRY(pkm_metrics_write(&trainer->metrics, &event));
+    return PKM_OK;
+}
+
+/* Scores the held-out side; *best tells whether it was never better. */
+static pkm_status evaluate(loop *loop, bool *best)
+{
+    pkm_trainer *trainer = loop->trainer;
+    pkm_score_source source = {
+        .data = trainer->val_data,
+        .n_tokens = pkm_data_tokens(trainer->val_data),
+    };
+    pkm_score_sums sums = {0};
+    pkm_usage *usage = NULL;
+    pkm_train_event event;
+    pkm_status status;
+    int n_usage;
+
+    PKM_TRY(pkm_score_usage_start(trainer->gpt));
+    PKM_TRY(
+        pkm_scorer_run(&trainer->scorer, &sums, &source, trainer->values->eval_tokens, NULL, NULL));
+    PKM_TRY(pkm_score_usage_finish(trainer->gpt, &usage, &n_usage));
+    trainer->val_loss = sums.loss / (double)sums.tokens;
+    *best = trainer->val_loss < trainer->state.best_val_loss;
+    if (*best) {
+        trainer->state.best_val_loss = trainer->val_loss;
+        trainer->state.best_step = trainer->state.step;
+    }
+    event = describe(loop);
+    event.kind = PKM_EVENT_EVAL;
+    event.usage = usage;
+    event.n_usage = n_usage;
+    tell(loop, &event);
+    status = pkm_metrics_write(&trainer->metrics, &event);
+    pkm_free(usage);
+    return status;
+}
+
+static pkm_status save(loop *loop)
+{
+    pkm_trainer *trainer = loop->trainer;
+    pkm_train_event event;
+    char *dir;
+    pkm_status status;
+
+    PKM_TRY(pkm_metrics_sync(&trainer->metrics));
+    trainer->state.metrics_bytes = trainer->metrics.bytes;
+    trainer->state.wall = wall_seconds(loop);
+    PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, trainer->state.step));
+    status = pkm_checkpoint_save(dir, trainer->gpt, &trainer->state, trainer->tokenizer,
+                                 trainer->tokenizer_bytes);
+    if (status == PKM_OK)
+        status = pkm_run_folder_publish(&trainer->folder, trainer->state.step);
+    if (status == PKM_OK && trainer->state.best_step == trainer->state.step)
+        status = pkm_run_folder_publish_best(&trainer->folder, trainer->state.step);
+    if (status == PKM_OK)
+        status = pkm_run_folder_prune(&trainer->folder, trainer->values->keep_checkpoints,
+                                      trainer->state.best_step);
+    if (status == PKM_OK) {
+        trainer->saved_step = trainer->state.step;
+        event = describe(loop);
+        event.kind = PKM_EVENT_CHECKPOINT;
+        event.path = dir;
+        tell(loop, &event);
+    }
+    pkm_free(dir);
+    return status;
+}
+
+/* What is due after a step: evaluation, checkpoint; at the end, both. */
+static pkm_status settle(loop *loop)
+{
+    pkm_trainer *trainer = loop->trainer;
+    const pkm_train_options *values = trainer->values;
+    int64_t step = trainer->state.step;
+    bool last = step >= trainer->plan.steps, best = false;
+    uint64_t before = pkm_clock_ns();
+
+    if (trainer->scorer.tape != NULL && (last || due(step, values->eval_every)))
+        PKM_TRY(evaluate(loop, &best));
+    if (last || best || loop->stop || due(step, values->checkpoint_every))
+        PKM_TRY(save(loop));
+    loop->other_ns += pkm_clock_ns() - before;
+    return PKM_OK;
+}
+
+static pkm_status run(loop *loop)
+{
+    pkm_trainer *trainer = loop->trainer;
+
+    loop->wall_before = trainer->state.wall;
+    loop->start_ns = pkm_clock_ns();
+    loop->rate_tokens = trainer->state.tokens;
+    while (trainer->state.step < trainer->plan.steps) {
+        PKM_TRY(advance(loop));
+        PKM_TRY(settle(loop));
+        if (loop->stop && trainer->state.step < trainer->plan.steps) {
+            if (trainer->saved_step != trainer->state.step)
+                PKM_TRY(save(loop));
+            return pkm_fail(PKM_ERR_CANCELLED, "training was stopped at step %lld and saved",
+                            (long long)trainer->state.step);
+        }
+    }
+    return PKM_OK;
+}
+
+pkm_status pkm_train(pkm_train_result *out, const pkm_train_paths *paths,
+                     const pkm_option_set *options, pkm_train_callback callback, void *user)
+{
+    const pkm_train_options *values = pkm_options_values(options);
+    loop loop = {0};
+    pkm_status status;
+
+    PKM_TRY(pkm_threads_set((int)values->threads));
+    PKM_TRY(pkm_trainer_create(&loop.trainer, paths, options, callback, user));
+    status = run(&loop);
+    if (status == PKM_OK || status == PKM_ERR_CANCELLED)
+        *out = (pkm_train_result){
+            .step = loop.trainer->state.step,
+            .tokens = loop.trainer->state.tokens,
+            .loss = loop.trainer->last_loss,
+            .val_loss = loop.trainer->val_loss,
+            .best_val_loss = loop.trainer->state.best_val_loss,
+            .tok_per_s = loop.tok_per_s,
+        };
+    pkm_trainer_destroy(loop.trainer);
+    return status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One training: model, data, tapes, run folder and where it stands. Created by trainer_setup.c,
+ * driven step by step by train.c.
+ */
+#ifndef PKM_TRAIN_TRAINER_H
+#define PKM_TRAIN_TRAINER_H
+
+#include "text/batches.h"
+#include "train/checkpoint.h"
+#include "train/metrics.h"
+#include "train/plan.h"
+#include "train/run_folder.h"
+#include "train/scorer.h"
+
+typedef struct pkm_trainer {
+    /* what was asked for */
+    pkm_option_set *options; /* owned: merged with those of the run being resumed */
+    const pkm_train_options *values;
+    pkm_train_plan plan;
+    pkm_train_callback callback; /* may be NULL */
+    void *user;
+
+    /* what is trained, on what */
+    pkm_gpt *gpt;
+    pkm_data *train_data, *val_data;
+    pkm_batches batches;
+    char *tokenizer; /* text of tokenizer.json */
+    size_t tokenizer_bytes;
+
+    /* one step */
+    pkm_tape *tape;
+    pkm_tensor *ids, *targets, *sequence, *position, *loss;
+    float *seed_grad;  /* [rows]: d(mean loss of the step) / d(loss of a row) */
+    pkm_scorer scorer; /* of the held-out side; tape NULL if there is none */
+
+    /* where it stands */
+    pkm_run_folder folder;
+    pkm_metrics metrics;
+    pkm_train_state state;
+    int64_t saved_step; /* newest complete checkpoint, 0: none */
+    double last_loss;   /* of the last step */
+    double val_loss;    /* of the last evaluation, NaN before it */
+} pkm_trainer;
+
+/* Opens, checks, allocates and fills everything; on failure nothing is left open. */
+pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
+                              const pkm_option_set *options, pkm_train_callback callback,
+                              void *user);
+void pkm_trainer_destroy(pkm_trainer *trainer);
+
+/* What one step found. */
+typedef struct pkm_step_result {
+    double loss, grad_norm, lr;
+} pkm_step_result;
+
+/* Forward, backward and update for step state.step + 1; the state is left to the caller. */
+pkm_status pkm_trainer_step(pkm_trainer *trainer, pkm_step_result *out);
+
+#endif

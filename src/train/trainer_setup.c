@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Creating and destroying a training. The order matters: cheap checks first, memory last. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "models/model_dir.h"
+#include "train/resume.h"
+#include "train/trainer.h"
+
+enum { MAX_TOKENIZER_BYTES = 512 << 20 };
+
+/* The text of tokenizer.json, after checking that the data was made with it. */
+static pkm_status open_tokenizer(pkm_trainer *trainer, const char *path)
+{
+    pkm_tokenizer *tokenizer;
+    char *file;
+    pkm_status status;
+
+    PKM_TRY(pkm_tokenizer_load(&tokenizer, path));
+    if (strcmp(pkm_tokenizer_hash(tokenizer), pkm_data_tokenizer_hash(trainer->train_data)) != 0)
+        status = pkm_fail(PKM_ERR_ARG, "%s: the data set was made with another tokenizer", path);
+    else if (pkm_directory_exists(path))
+        status = pkm_path_join(&file, path, "tokenizer.json");
+    else
+        status = pkm_string_copy(&file, path);
+    pkm_tokenizer_destroy(tokenizer);
+    PKM_TRY(status);
+    status =
+        pkm_file_read(&trainer->tokenizer, &trainer->tokenizer_bytes, file, MAX_TOKENIZER_BYTES);
+    pkm_free(file);
+    return status;
+}
+
+static pkm_status open_data(pkm_trainer *trainer, const pkm_train_paths *paths)
+{
+    PKM_TRY(pkm_data_open(&trainer->train_data, paths->data, PKM_SPLIT_TRAIN));
+    PKM_TRY(pkm_data_open(&trainer->val_data, paths->data, PKM_SPLIT_VAL));
+    return open_tokenizer(trainer, paths->tokenizer);
+}
+
+/* Memory known before anything is allocated: parameters, gradients, moments, tables. */
+static pkm_status create_model(pkm_trainer *trainer, const pkm_gpt_config *config)
+{
+    size_t bytes;
+
+    PKM_TRY(pkm_gpt_bytes(config, true, &bytes));
+    PKM_TRY(pkm_train_check_memory(bytes));
+    return pkm_gpt_create(&trainer->gpt, config, true);
+}
+
+static pkm_status plan_tapes(pkm_trainer *trainer)
+{
+    const pkm_train_plan *plan = &trainer->plan;
+    int64_t seq_len = trainer->batches.seq_len;
+
+    PKM_TRY(pkm_gpt_tape(&trainer->tape, trainer->gpt, PKM_MODE_TRAIN, plan->rows, false, NULL));
+    trainer->ids = pkm_tape_find(trainer->tape, "ids");
+    trainer->targets = pkm_tape_find(trainer->tape, "targets");
+    trainer->sequence = pkm_tape_find(trainer->tape, "sequence");
+    trainer->position = pkm_tape_find(trainer->tape, "position");
+    trainer->loss = pkm_tape_find(trainer->tape, "loss");
+    PKM_TRY(pkm_alloc_array((void **)&trainer->seed_grad, (size_t)plan->rows, sizeof(float),
+                            "loss gradients"));
+    for (int64_t row = 0; row < plan->rows; row++) {
+        trainer->seed_grad[row] = 1.0f / (float)plan->tokens_per_step;
+        ((int32_t *)trainer->sequence->data)[row] = (int32_t)(row / seq_len);
+        ((int32_t *)trainer->position->data)[row] = (int32_t)(row % seq_len);
+    }
+    for (int i = 0; i < trainer->gpt->n_stores; i++) {
+        const pkm_memory_config *memory = &trainer->gpt->config.memory;
+        int64_t readers = trainer->gpt->config.shared_values ? trainer->gpt->n_memories : 1;
+
+        PKM_TRY(pkm_store_reserve(trainer->gpt->stores[i], plan->tokens_per_step * readers,
+                                  memory->heads * memory->topk));
+    }
+    if (trainer->values->eval_every > 0 && pkm_data_tokens(trainer->val_data) > 1)
+        PKM_TRY(pkm_scorer_init(&trainer->scorer, trainer->gpt, plan->rows));
+    return PKM_OK;
+}
+
+/* Tells the plan, then refuses it if it does not fit. Tables and arenas are reserved by now but not
+ * yet touched, so the memory is still free. */
+static pkm_status check_plan(pkm_trainer *trainer)
+{
+    pkm_train_event event = {
+        .kind = PKM_EVENT_PLAN,
+        .step = trainer->state.step,
+        .steps = trainer->plan.steps,
+        .tokens = trainer->state.tokens,
+        .parameters = pkm_gpt_parameters(trainer->gpt),
+    };
+    size_t bytes;
+
+    PKM_TRY(pkm_gpt_bytes(&trainer->gpt->config, true, &bytes));
+    event.memory_bytes = bytes + pkm_tape_bytes(trainer->tape);
+    if (trainer->scorer.tape != NULL)
+        event.memory_bytes += pkm_tape_bytes(trainer->scorer.tape);
+    event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt);
+    PKM_TRY(pkm_train_check_memory(event.memory_bytes));
+    PKM_TRY(pkm_train_check_disk(event.disk_bytes, trainer->folder.dir));
+    if (trainer->callback != NULL && trainer->callback(&event, trainer->user) != 0)
+        return pkm_fail(PKM_ERR_CANCELLED, "training was cancelled before its start");
+    return PKM_OK;
+}
+
+static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
+                         const pkm_option_set *options)
+{
+    pkm_gpt_config config;
+    char *checkpoint = NULL; /* folder to go on from */
+    pkm_status status;
+
+    PKM_TRY(open_data(trainer, paths));
+    PKM_TRY(pkm_run_folder_open(&trainer->folder, paths->out, paths->resume));
+    PKM_TRY(pkm_resume_find(trainer, &checkpoint));
+    status = pkm_resume_options(trainer, options);
+    if (status == PKM_OK)
+        status = pkm_resume_config(trainer, &config, paths->init_from);
+    if (status == PKM_OK)
+        status = pkm_train_plan_make(&trainer->plan, trainer->values, &config,
+                                     pkm_data_tokens(trainer->train_data));
+    if (status == PKM_OK)
+        status = pkm_batches_init(&trainer->batches, trainer->train_data, config.seq_len,
+                                  (uint64_t)trainer->values->seed);
+    if (status == PKM_OK)
+        status = create_model(trainer, &config);
+    if (status == PKM_OK)
+        status = plan_tapes(trainer);
+    if (status == PKM_OK)
+        status = check_plan(trainer);
+    if (status == PKM_OK)
+        status = pkm_resume_tensors(trainer, checkpoint, paths->init_from);
+    if (status == PKM_OK)
+        status =
+            pkm_metrics_open(&trainer->metrics, trainer->folder.dir, trainer->state.metrics_bytes);
+    pkm_free(checkpoint);
+    return status;
+}
+
+pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
+                              const pkm_option_set *options, pkm_train_callback callback,
+                              void *user)
+{
+    pkm_trainer *trainer;
+    pkm_status status;
+
+    PKM_TRY(pkm_alloc_array((void **)&trainer, 1, sizeof *trainer, "a trainer"));
+    trainer->callback = callback;
+    trainer->user = user;
+    trainer->folder.lock = -1;
+    trainer->metrics.fd = -1;
+    trainer->state.best_val_loss = INFINITY;
+    trainer->val_loss = NAN;
+    status = create(trainer, paths, options);
+    if (status != PKM_OK) {
+        pkm_trainer_destroy(trainer);
+        return status;
+    }
+    *out = trainer;
+    return PKM_OK;
+}
+
+void pkm_trainer_destroy(pkm_trainer *trainer)
+{
+    if (trainer == NULL)
+        return;
+    pkm_scorer_release(&trainer->scorer);
+    pkm_free(trainer->seed_grad);
+    pkm_tape_destroy(trainer->tape);
+    pkm_gpt_destroy(trainer->gpt);
+    pkm_batches_release(&trainer->batches);
+    pkm_data_close(trainer->train_data);
+    pkm_data_close(trainer->val_data);
+    pkm_free(trainer->tokenizer);
+    pkm_metrics_close(&trainer->metrics);
+    pkm_run_folder_close(&trainer->folder);
+    pkm_train_state_release(&trainer->state);
+    pkm_options_destroy(trainer->options);
+    pkm_free(trainer);
+}
