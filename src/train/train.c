@@ -13,7 +13,7 @@
 static const double smoothing_steps = 50;
 
 /* What the loop keeps beside the trainer. */
-typedef struct loop {
+typedef struct train_loop {
     pkm_trainer *trainer;
     double wall_before;  /* seconds of training before this process took over */
     uint64_t start_ns;   /* of this process's training */
@@ -22,20 +22,20 @@ typedef struct loop {
     int64_t rate_tokens; /* tokens then */
     double tok_per_s;    /* at the last reading */
     bool stop;           /* a callback asked to */
-} loop;
+} train_loop;
 
-static uint64_t training_ns(const loop *loop)
+static uint64_t training_ns(const train_loop *loop)
 {
     return pkm_clock_ns() - loop->start_ns - loop->other_ns;
 }
 
-static double wall_seconds(const loop *loop)
+static double wall_seconds(const train_loop *loop)
 {
     return loop->wall_before + (double)(pkm_clock_ns() - loop->start_ns) * 1e-9;
 }
 
 /* The fields every event has. */
-static pkm_train_event describe(const loop *loop)
+static pkm_train_event describe(const train_loop *loop)
 {
     const pkm_trainer *trainer = loop->trainer;
     int64_t left = trainer->plan.steps - trainer->state.step;
@@ -55,7 +55,7 @@ static pkm_train_event describe(const loop *loop)
     };
 }
 
-static void tell(loop *loop, const pkm_train_event *event)
+static void tell(train_loop *loop, const pkm_train_event *event)
 {
     pkm_trainer *trainer = loop->trainer;
 
@@ -69,7 +69,7 @@ static bool due(int64_t step, int64_t every)
     return every > 0 && step % every == 0;
 }
 
-static void update_rate(loop *loop)
+static void update_rate(train_loop *loop)
 {
     uint64_t now = training_ns(loop);
     const uint64_t shortest = 200000000; /* a fifth of a second: shorter readings are noise */
@@ -83,7 +83,7 @@ static void update_rate(loop *loop)
 }
 
 /* One step and its line in the log. */
-static pkm_status advance(loop *loop)
+static pkm_status advance(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
     pkm_train_state *state = &trainer->state;
@@ -114,7 +114,7 @@ static pkm_status advance(loop *loop)
 }
 
 /* Scores the held-out side; *best tells whether it was never better. */
-static pkm_status evaluate(loop *loop, bool *best)
+static pkm_status evaluate(train_loop *loop, bool *best)
 {
     pkm_trainer *trainer = loop->trainer;
     pkm_score_source source = {
@@ -147,7 +147,7 @@ static pkm_status evaluate(loop *loop, bool *best)
     return status;
 }
 
-static pkm_status save(loop *loop)
+static pkm_status save(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
     pkm_train_event event;
@@ -179,7 +179,7 @@ static pkm_status save(loop *loop)
 }
 
 /* What is due after a step: evaluation, checkpoint; at the end, both. */
-static pkm_status settle(loop *loop)
+static pkm_status settle(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
     const pkm_train_options *values = trainer->values;
@@ -195,7 +195,7 @@ static pkm_status settle(loop *loop)
     return PKM_OK;
 }
 
-static pkm_status run(loop *loop)
+static pkm_status run(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
 
@@ -219,7 +219,7 @@ pkm_status pkm_train(pkm_train_result *out, const pkm_train_paths *paths,
                      const pkm_option_set *options, pkm_train_callback callback, void *user)
 {
     const pkm_train_options *values = pkm_options_values(options);
-    loop loop = {0};
+    train_loop loop = {0};
     pkm_status status;
 
     PKM_TRY(pkm_threads_set((int)values->threads));
