@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/choice.h"
 #include "base/file.h"
 
 /* jansson's own limit (2048 levels) is compiled in and costs stack; files of ours need four. */
@@ -235,23 +236,15 @@ pkm_status pkm_json_choice(const json_t *object, const char *key, const char *ch
                            bool required, int *out, const char *path)
 {
     const char *text = NULL;
-    size_t bytes;
-    int index = 0;
+    int index;
 
     PKM_TRY(pkm_json_string(object, key, required, &text, path));
     if (text == NULL)
         return PKM_OK;
-    bytes = strlen(text);
-    for (const char *at = choices;; index++) {
-        size_t span = strcspn(at, "|");
-
-        if (span == bytes && memcmp(at, text, bytes) == 0)
-            break;
-        if (at[span] == '\0')
-            return pkm_fail(PKM_ERR_UNSUPPORTED, "%s: %s is \"%s\": expected %s", path, key, text,
-                            choices);
-        at += span + 1;
-    }
+    index = pkm_choice_index(choices, text);
+    if (index < 0)
+        return pkm_fail(PKM_ERR_UNSUPPORTED, "%s: %s is \"%s\": expected %s", path, key, text,
+                        choices);
     *out = index;
     return PKM_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/choice.h"
 #include "base/strbuf.h"
 #include "format/json.h"
 #include "options/set.h"
@@ -71,7 +72,7 @@ static bool value_from(pkm_option_value *out, const pkm_option *row, const json_
         break;
     case PKM_OPTION_CHOICE:
         out->choice =
-            json_is_string(json) ? pkm_option_choice(row->choices, json_string_value(json)) : -1;
+            json_is_string(json) ? pkm_choice_index(row->choices, json_string_value(json)) : -1;
         read = out->choice >= 0;
         break;
     case PKM_OPTION_STRING:
@@ -149,9 +150,10 @@ static json_t *texts_to_json(const pkm_text_list *texts)
 
 static json_t *choice_to_json(const char *choices, int index)
 {
-    for (; index > 0; index--)
-        choices += strcspn(choices, "|") + 1;
-    return json_stringn(choices, strcspn(choices, "|"));
+    size_t length;
+    const char *word = pkm_choice_word(choices, index, &length);
+
+    return json_stringn(word, length);
 }
 
 static json_t *to_json(const pkm_option *row, const void *field)
@@ -173,11 +175,6 @@ static json_t *to_json(const pkm_option *row, const void *field)
         return texts_to_json(field);
     }
     return NULL;
-}
-
-static int append_chunk(const char *chunk, size_t bytes, void *user)
-{
-    return pkm_strbuf_append(user, chunk, bytes) == PKM_OK ? 0 : -1;
 }
 
 /* 15 digits are read back as the same number in almost every case, and are kinder to the eye. */
@@ -213,10 +210,9 @@ pkm_status pkm_options_json(const pkm_option_set *set, char **out)
                               "that is not UTF-8",
                               row->name);
     }
-    if (status == PKM_OK &&
-        json_dump_callback(object, append_chunk, &text,
-                           JSON_INDENT(2) | JSON_REAL_PRECISION(digits_needed(set))) != 0)
-        status = pkm_fail(PKM_ERR_NOMEM, "out of memory: options as JSON");
+    if (status == PKM_OK)
+        status = pkm_json_append(&text, object,
+                                 JSON_INDENT(2) | JSON_REAL_PRECISION(digits_needed(set)));
     json_decref(object);
     if (status != PKM_OK) {
         pkm_strbuf_release(&text);

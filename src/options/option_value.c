@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/size.h"
+#include "base/choice.h"
 #include "options/set.h"
 
 static bool parse_truth(bool *out, const char *text)
@@ -71,21 +71,6 @@ static bool parse_list(pkm_int_list *out, const char *text)
     return true;
 }
 
-int pkm_option_choice(const char *choices, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (int index = 0;; index++) {
-        size_t span = strcspn(choices, "|");
-
-        if (span == length && strncmp(choices, name, length) == 0)
-            return index;
-        if (choices[span] == '\0')
-            return -1;
-        choices += span + 1;
-    }
-}
-
 bool pkm_option_value_parse(pkm_option_value *out, const pkm_option *row, const char *text)
 {
     const char *end = text;
@@ -102,7 +87,7 @@ bool pkm_option_value_parse(pkm_option_value *out, const pkm_option *row, const 
         parsed = parse_real(&out->real, text);
         break;
     case PKM_OPTION_CHOICE:
-        out->choice = pkm_option_choice(row->choices, text);
+        out->choice = pkm_choice_index(row->choices, text);
         parsed = out->choice >= 0;
         break;
     case PKM_OPTION_LIST:

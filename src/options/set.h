@@ -33,8 +33,6 @@ int pkm_option_find(const pkm_option_table *table, const char *name, size_t leng
 bool pkm_option_value_parse(pkm_option_value *out, const pkm_option *row, const char *text);
 /* Whether a value read elsewhere is in row's range. */
 bool pkm_option_value_valid(const pkm_option_value *value, const pkm_option *row);
-/* Index of name in "a|b|c"; -1: none. */
-int pkm_option_choice(const char *choices, const char *name);
 
 /* "LABEL is 'SHOWN': expected ..." with what row accepts. */
 pkm_status pkm_option_refuse(pkm_status status, const pkm_option *row, const char *label,

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/size.h"
 #include "options/set.h"
 
 enum { MAX_LETTERS = 63, MAX_NAMES = 256 };
