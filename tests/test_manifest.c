@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "support/check.h"
+
+/* A folder with two files (one larger than a block) and their manifest. */
+typedef struct checked_folder {
+    char *dir, *small, *large, *manifest;
+} checked_folder;
+
+enum { LARGE_BYTES = (16 << 20) + 1000 };
+
+static void setup(checked_folder *out)
+{
+    static const char *const names[] = {"small", "large"};
+    char *data = calloc(1, LARGE_BYTES);
+
+    out->dir = temp_create();
+    check_ok(pkm_path_join(&out->small, out->dir, "small"));
+    check_ok(pkm_path_join(&out->large, out->dir, "large"));
+    check_ok(pkm_path_join(&out->manifest, out->dir, "MANIFEST.json"));
+    check_ok(pkm_file_write(out->small, "abc", 3));
+    check_ok(pkm_file_write(out->large, data, LARGE_BYTES));
+    check_ok(pkm_manifest_write(out->dir, names, 2));
+    free(data);
+}
+
+static void teardown(checked_folder *fixture)
+{
+    pkm_free(fixture->small);
+    pkm_free(fixture->large);
+    pkm_free(fixture->manifest);
+    temp_remove(fixture->dir);
+}
+
+static void test_holds(void **state)
+{
+    checked_folder fixture;
+
+    (void)state;
+    setup(&fixture);
+    check_ok(pkm_manifest_check(fixture.dir));
+    teardown(&fixture);
+}
+
+static void flip_byte(const char *path, long offset)
+{
+    FILE *file = fopen(path, "r+b");
+    int byte;
+
+    assert_non_null(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    byte = fgetc(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    fputc(byte ^ 1, file);
+    fclose(file);
+}
+
+static void test_damage_is_found(void **state)
+{
+    checked_folder fixture;
+
+    (void)state;
+    setup(&fixture);
+    flip_byte(fixture.large, (16 << 20) + 5);
+    check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_FORMAT, "large", "16777216", NULL);
+    flip_byte(fixture.large, (16 << 20) + 5);
+    check_ok(pkm_manifest_check(fixture.dir));
+    check_ok(pkm_file_write(fixture.small, "abcd", 4));
+    check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_FORMAT, "small", "4 bytes", NULL);
+    check_ok(pkm_directory_remove(fixture.small));
+    check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_IO, "small", NULL);
+    teardown(&fixture);
+}
+
+/* Manifests that are not what they claim to be, and what the message must name. */
+static void test_malformed(void **state)
+{
+    static const struct {
+        const char *text, *named;
+    } cases[] = {
+        {"", "MANIFEST.json"},
+        {"[]", "MANIFEST.json"},
+        {"{\"format\": 2, \"block_bytes\": 16777216, \"files\": []}", "format"},
+        {"{\"format\": \"1\", \"block_bytes\": 16777216, \"files\": []}", "format"},
+        {"{\"format\": 1, \"block_bytes\": 1, \"files\": []}", "block_bytes"},
+        {"{\"format\": 1, \"block_bytes\": 16777216}", "files"},
+        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{}]}", "name"},
+        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"../x\", "
+         "\"bytes\": 1, \"crc32\": [0]}]}",
+         "../x"},
+        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"small\", "
+         "\"bytes\": -1, \"crc32\": [0]}]}",
+         "bytes"},
+        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"small\", "
+         "\"bytes\": 3, \"crc32\": []}]}",
+         "small"},
+        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"small\", "
+         "\"bytes\": 3, \"crc32\": [\"x\"]}]}",
+         "small"},
+    };
+    checked_folder fixture;
+
+    (void)state;
+    setup(&fixture);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_ok(pkm_file_write(fixture.manifest, cases[i].text, strlen(cases[i].text)));
+        check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_FORMAT, cases[i].named, NULL);
+    }
+    teardown(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_malformed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
