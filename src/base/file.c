@@ -11,8 +11,7 @@
 #include "base/alloc.h"
 #include "base/size.h"
 
-/* Opens a regular file for reading and tells its size; anything else is refused by name. */
-static pkm_status open_regular(int *out, size_t *size_bytes, const char *path)
+pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for a writer before it can be refused. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -34,12 +33,12 @@ static pkm_status open_regular(int *out, size_t *size_bytes, const char *path)
     return PKM_OK;
 }
 
-static pkm_status read_fully(int fd, char *data, size_t bytes, const char *path)
+pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path)
 {
     size_t done = 0;
 
     while (done < bytes) {
-        ssize_t got = read(fd, data + done, bytes - done);
+        ssize_t got = read(fd, (char *)data + done, bytes - done);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -59,14 +58,14 @@ pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_
     char *data = NULL;
     pkm_status status;
 
-    PKM_TRY(open_regular(&fd, &size, path));
+    PKM_TRY(pkm_file_open(&fd, &size, path));
     if (size > max_bytes)
         status =
             pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes, expected at most %zu", path, size, max_bytes);
     else
         status = pkm_alloc((void **)&data, size + 1, path);
     if (status == PKM_OK)
-        status = read_fully(fd, data, size, path);
+        status = pkm_file_fill(fd, data, size, path);
     close(fd);
     if (status != PKM_OK) {
         pkm_free(data);
@@ -84,7 +83,7 @@ pkm_status pkm_file_map_open(pkm_file_map *out, const char *path)
     size_t size;
     void *data = NULL;
 
-    PKM_TRY(open_regular(&fd, &size, path));
+    PKM_TRY(pkm_file_open(&fd, &size, path));
     if (size > 0) {
         data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED) {

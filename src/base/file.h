@@ -17,6 +17,11 @@
  */
 pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_t max_bytes);
 
+/* Opens a regular file to stream it; *out is close()d by the caller. */
+pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path);
+/* The next `bytes` bytes of it; PKM_ERR_IO if the file ends before. */
+pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path);
+
 typedef struct pkm_file_map {
     const unsigned char *data; /* NULL for an empty file */
     size_t size_bytes;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Public face of a tokenizer: loading, saving, properties, decoding. */
+#include "pkm/tokenizer.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/size.h"
+#include "text/vocabulary.h"
+
+enum { FILE_BYTES_MAX = 256 << 20 };
+
+static const char file_name[] = "tokenizer.json";
+
+pkm_status pkm_tokenizer_load(pkm_tokenizer **out, const char *path)
+{
+    char *file = NULL, *text = NULL;
+    size_t bytes;
+    pkm_status status = pkm_directory_exists(path) ? pkm_path_join(&file, path, file_name)
+                                                   : pkm_string_copy(&file, path);
+
+    if (status == PKM_OK)
+        status = pkm_file_read(&text, &bytes, file, FILE_BYTES_MAX);
+    if (status == PKM_OK)
+        status = pkm_vocabulary_parse(out, text, bytes, file);
+    pkm_free(text);
+    pkm_free(file);
+    return status;
+}
+
+pkm_status pkm_tokenizer_save(const pkm_tokenizer *tokenizer, const char *dir)
+{
+    char *file;
+    pkm_status status;
+
+    PKM_TRY(pkm_directory_create(dir));
+    PKM_TRY(pkm_path_join(&file, dir, file_name));
+    status = pkm_vocabulary_write(tokenizer, file);
+    pkm_free(file);
+    return status;
+}
+
+int64_t pkm_tokenizer_vocab_size(const pkm_tokenizer *tokenizer)
+{
+    return tokenizer->n_tokens;
+}
+
+int32_t pkm_tokenizer_end_of_text(const pkm_tokenizer *tokenizer)
+{
+    return (int32_t)(tokenizer->n_tokens - 1);
+}
+
+const char *pkm_tokenizer_hash(const pkm_tokenizer *tokenizer)
+{
+    return tokenizer->hash;
+}
+
+pkm_status pkm_tokenizer_token(const pkm_tokenizer *tokenizer, int32_t id,
+                               const unsigned char **out, size_t *bytes)
+{
+    if (id < 0 || id >= tokenizer->n_tokens)
+        return pkm_fail(PKM_ERR_ARG, "id %d is outside the vocabulary: expected 0 to %lld", id,
+                        (long long)tokenizer->n_tokens - 1);
+    *out = tokenizer->bytes + tokenizer->starts[id];
+    *bytes = tokenizer->starts[id + 1] - tokenizer->starts[id];
+    return PKM_OK;
+}
+
+static pkm_status decoded_bytes(const pkm_tokenizer *tokenizer, size_t *total, const int32_t *ids,
+                                int64_t n_ids)
+{
+    *total = 0;
+    for (int64_t i = 0; i < n_ids; i++) {
+        const unsigned char *token;
+        size_t bytes;
+
+        PKM_TRY(pkm_tokenizer_token(tokenizer, ids[i], &token, &bytes));
+        if (!pkm_size_add(*total, bytes, total))
+            return pkm_fail(PKM_ERR_NOMEM, "out of memory: text of more than SIZE_MAX bytes");
+    }
+    return PKM_OK;
+}
+
+pkm_status pkm_tokenizer_decode(const pkm_tokenizer *tokenizer, char **out, size_t *bytes,
+                                const int32_t *ids, int64_t n_ids)
+{
+    size_t total, at = 0;
+    char *text;
+
+    PKM_TRY(decoded_bytes(tokenizer, &total, ids, n_ids));
+    PKM_TRY(pkm_alloc_array((void **)&text, total + 1, 1, "decoded text"));
+    for (int64_t i = 0; i < n_ids; i++) {
+        size_t start = tokenizer->starts[ids[i]], length = tokenizer->starts[ids[i] + 1] - start;
+
+        memcpy(text + at, tokenizer->bytes + start, length);
+        at += length;
+    }
+    *out = text;
+    *bytes = total;
+    return PKM_OK;
+}
