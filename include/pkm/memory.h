@@ -81,7 +81,7 @@ PKM_API size_t pkm_search_workspace(const pkm_search *search);
  *           (fp32 sum descending, rank in half 1 ascending, rank in half 2 ascending).
  * Shapes:   ids [N, H, k] i32, scores [N, H, k] f32, best first; queries [N, H, d_k] f32
  * Memory:   workspace of pkm_search_workspace bytes, 64-byte aligned; allocation: none
- * Errors:   PKM_ERR_NUMERIC if a half score is NaN: ids are then in range but meaningless
+ * Errors:   PKM_ERR_NUMERIC if a half score is not finite: ids are then in range but meaningless
  * Threads:  concurrent calls allowed on a const object, each with its own workspace
  * Since:    0.1
  */

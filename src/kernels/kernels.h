@@ -17,13 +17,15 @@
 #include "kernels/adamw_update.h"
 #include "kernels/bag.h"
 #include "kernels/convert.h"
+#include "kernels/half_scores.h"
 #include "kernels/row_dots.h"
 #include "kernels/row_step.h"
+#include "kernels/select.h"
 #include "kernels/sum_squares.h"
 #include "pkm/dtype.h"
 
-/* Tables have rows of f32 or bf16: index PKM_F32 or PKM_BF16. */
-enum { PKM_VALUE_DTYPES = PKM_BF16 + 1 };
+/* Rows of keys and values are f32 or bf16: index PKM_F32 or PKM_BF16. */
+enum { PKM_ROW_DTYPES = PKM_BF16 + 1 };
 
 /* The kernels in use: one field per family. */
 typedef struct pkm_kernels {
@@ -31,9 +33,11 @@ typedef struct pkm_kernels {
     pkm_bf16_to_f32_fn *bf16_to_f32;
     pkm_adamw_update_fn *adamw_update;
     pkm_sum_squares_fn *sum_squares;
-    pkm_bag_fn *bag[PKM_VALUE_DTYPES];
-    pkm_row_dots_fn *row_dots[PKM_VALUE_DTYPES];
-    pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_VALUE_DTYPES]; /* [pkm_value_optimizer] */
+    pkm_half_scores_fn *half_scores[PKM_ROW_DTYPES];
+    pkm_select_fn *select;
+    pkm_bag_fn *bag[PKM_ROW_DTYPES];
+    pkm_row_dots_fn *row_dots[PKM_ROW_DTYPES];
+    pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */
 } pkm_kernels;
 
 typedef void (*pkm_kernel_fn)(void);

@@ -8,6 +8,11 @@
 #ifndef PKM_MEMORY_SEARCH_H
 #define PKM_MEMORY_SEARCH_H
 
+#include "kernels/kernels.h"
 #include "pkm/memory.h"
+
+/* pkm_search_create with the kernels of a chosen level; they are copied. */
+pkm_status pkm_search_create_with(pkm_search **out, const pkm_search_config *config,
+                                  const pkm_kernels *kernels);
 
 #endif

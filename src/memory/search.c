@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Search runs in tasks of one head and a block of rows: dot products of the block with both halves'
+ * keys, then the selection row by row while the scores are in cache. A task is computed whole by
+ * one thread and a score does not depend on the block it is in.
+ */
+#include "memory/search.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/dtype.h"
+#include "base/threads.h"
+
+/* 24 rows are whole tiles of 4 and of 6 queries; scores of both halves at n = 512 take 96 KiB. */
+enum { BLOCK_ROWS = 24, MAX_KEYS = 46340 };
+
+struct pkm_search {
+    pkm_search_config config;
+    int64_t half_width; /* d_k / 2 */
+    int64_t width;      /* half_width, even if compute is bf16: the last element is zero */
+    int64_t n_panels;   /* panels of 64 keys per half */
+    size_t half_bytes;  /* of the panels of one half */
+    char *panels;       /* [H, 2, half_bytes] (kernels/half_scores.h) */
+    pkm_select_plan plan;
+    pkm_kernels kernels;
+};
+
+/* Scratch of one thread. */
+typedef struct search_scratch {
+    float *scores[2];  /* [BLOCK_ROWS, 64 n_panels] */
+    uint16_t *queries; /* [BLOCK_ROWS, width] bf16 of one half */
+    pkm_select_scratch select;
+} search_scratch;
+
+static pkm_status check_config(const pkm_search_config *config)
+{
+    if (config->heads < 1)
+        return pkm_fail(PKM_ERR_ARG, "heads is %lld: expected at least 1",
+                        (long long)config->heads);
+    if (config->n_keys < 1 || config->n_keys > MAX_KEYS)
+        return pkm_fail(PKM_ERR_ARG, "n_keys is %lld: expected 1 to %d", (long long)config->n_keys,
+                        MAX_KEYS);
+    if (config->key_dim < 2 || config->key_dim % 2 != 0)
+        return pkm_fail(PKM_ERR_ARG, "key_dim is %lld: expected an even number above 0",
+                        (long long)config->key_dim);
+    if (config->topk < 1 || config->topk > config->n_keys)
+        return pkm_fail(PKM_ERR_ARG, "topk is %lld: expected 1 to n_keys (%lld)",
+                        (long long)config->topk, (long long)config->n_keys);
+    if (config->compute != PKM_F32 && config->compute != PKM_BF16)
+        return pkm_fail(PKM_ERR_ARG, "compute is %d: expected PKM_F32 or PKM_BF16",
+                        (int)config->compute);
+    return PKM_OK;
+}
+
+pkm_status pkm_search_create(pkm_search **out, const pkm_search_config *config)
+{
+    return pkm_search_create_with(out, config, pkm_kernels_get());
+}
+
+pkm_status pkm_search_create_with(pkm_search **out, const pkm_search_config *config,
+                                  const pkm_kernels *kernels)
+{
+    pkm_search *search = NULL;
+    int64_t dims[4];
+    size_t bytes;
+    pkm_status status;
+
+    PKM_TRY(check_config(config));
+    PKM_TRY(pkm_alloc_array((void **)&search, 1, sizeof *search, "search"));
+    search->config = *config;
+    search->kernels = *kernels;
+    search->half_width = config->key_dim / 2;
+    search->width =
+        config->compute == PKM_BF16 ? (search->half_width + 1) / 2 * 2 : search->half_width;
+    search->n_panels = pkm_ceil_div(config->n_keys, PKM_PANEL_KEYS);
+    pkm_select_plan_init(&search->plan, config->n_keys, config->topk);
+
+    dims[0] = config->heads * 2;
+    dims[1] = search->n_panels;
+    dims[2] = search->width;
+    dims[3] = PKM_PANEL_KEYS;
+    if (!pkm_size_shape(dims, 4, pkm_dtype_bytes(config->compute), &bytes)) {
+        status = pkm_fail(PKM_ERR_NOMEM, "packed keys: size does not fit memory");
+        goto fail;
+    }
+    search->half_bytes = bytes / (size_t)dims[0];
+    status = pkm_alloc_array((void **)&search->panels, bytes, 1, "packed keys");
+    if (status != PKM_OK)
+        goto fail;
+    *out = search;
+    return PKM_OK;
+fail:
+    pkm_search_destroy(search);
+    return status;
+}
+
+void pkm_search_destroy(pkm_search *search)
+{
+    if (search == NULL)
+        return;
+    pkm_free(search->panels);
+    pkm_free(search);
+}
+
+/* A call of pkm_search_pack or pkm_search_run, as its tasks see it. */
+typedef struct pack_call {
+    pkm_search *search;
+    const float *keys;
+} pack_call;
+
+/* Elements of padding keys and of the padding of an odd width stay zero. */
+static void pack_half(int64_t half, int thread, void *user)
+{
+    const pack_call *call = user;
+    const pkm_search *search = call->search;
+    const float *keys = call->keys + half * search->config.n_keys * search->half_width;
+    char *panels = search->panels + (size_t)half * search->half_bytes;
+
+    (void)thread;
+    for (int64_t i = 0; i < search->config.n_keys; i++) {
+        const float *key = keys + i * search->half_width;
+        int64_t panel = i / PKM_PANEL_KEYS * search->width * PKM_PANEL_KEYS;
+        int64_t lane = i % PKM_PANEL_KEYS;
+
+        for (int64_t d = 0; d < search->half_width; d++) {
+            if (search->config.compute == PKM_F32)
+                ((float *)panels)[panel + d * PKM_PANEL_KEYS + lane] = key[d];
+            else
+                ((uint16_t *)panels)[panel + (d / 2 * PKM_PANEL_KEYS + lane) * 2 + d % 2] =
+                    pkm_f32_to_bf16(key[d]);
+        }
+    }
+}
+
+void pkm_search_pack(pkm_search *search, const float *keys)
+{
+    pack_call call = {search, keys};
+
+    pkm_parallel(search->config.heads * 2, pack_half, &call);
+}
+
+static void carve(search_scratch *out, pkm_arena *arena, const pkm_search *search)
+{
+    size_t n_scores = (size_t)(BLOCK_ROWS * search->n_panels * PKM_PANEL_KEYS);
+    size_t topk = (size_t)search->config.topk;
+
+    for (int half = 0; half < 2; half++) {
+        out->scores[half] = pkm_arena_take(arena, n_scores, sizeof(float));
+        out->select.index[half] = pkm_arena_take(arena, topk, sizeof(int32_t));
+        out->select.score[half] = pkm_arena_take(arena, topk, sizeof(float));
+    }
+    out->queries = pkm_arena_take(arena, (size_t)(BLOCK_ROWS * search->width), sizeof(uint16_t));
+    out->select.heap = pkm_arena_take(arena, (size_t)search->config.n_keys, sizeof(uint64_t));
+    out->select.next = pkm_arena_take(arena, topk, sizeof(int32_t));
+}
+
+static size_t thread_bytes(const pkm_search *search)
+{
+    pkm_arena arena = {0};
+    search_scratch scratch;
+
+    carve(&scratch, &arena, search);
+    return arena.used;
+}
+
+size_t pkm_search_workspace(const pkm_search *search)
+{
+    return thread_bytes(search) * (size_t)pkm_threads();
+}
+
+typedef struct run_call {
+    const pkm_search *search;
+    int32_t *ids;
+    float *scores;
+    const float *queries;
+    int64_t n_rows;
+    char *workspace;
+    size_t thread_bytes;
+    _Atomic bool not_finite;
+} run_call;
+
+/* The scores of one half: n_rows queries of one head against its keys. */
+static void score_half(const search_scratch *scratch, const pkm_search *search, int64_t head,
+                       int half, const float *queries, int64_t n_rows)
+{
+    const pkm_search_config *config = &search->config;
+    const char *panels = search->panels + (size_t)(head * 2 + half) * search->half_bytes;
+    int64_t stride = config->heads * config->key_dim;
+
+    queries += half * search->half_width;
+    if (config->compute == PKM_F32) {
+        search->kernels.half_scores[PKM_F32](scratch->scores[half], queries, panels, n_rows, stride,
+                                             search->n_panels, search->width);
+        return;
+    }
+    for (int64_t r = 0; r < n_rows; r++) {
+        uint16_t *row = scratch->queries + r * search->width;
+
+        row[search->width - 1] = 0;
+        search->kernels.f32_to_bf16(row, queries + r * stride, search->half_width);
+    }
+    search->kernels.half_scores[PKM_BF16](scratch->scores[half], scratch->queries, panels, n_rows,
+                                          search->width, search->n_panels, search->width);
+}
+
+static void search_block(int64_t task, int thread, void *user)
+{
+    run_call *call = user;
+    const pkm_search *search = call->search;
+    const pkm_search_config *config = &search->config;
+    int64_t head = task % config->heads, first = task / config->heads * BLOCK_ROWS;
+    int64_t n_rows = pkm_min_i64(BLOCK_ROWS, call->n_rows - first);
+    int64_t n_scores = search->n_panels * PKM_PANEL_KEYS;
+    pkm_arena arena = {.base = call->workspace + (size_t)thread * call->thread_bytes};
+    search_scratch scratch;
+
+    carve(&scratch, &arena, search);
+    for (int half = 0; half < 2; half++)
+        score_half(&scratch, search, head, half,
+                   call->queries + (first * config->heads + head) * config->key_dim, n_rows);
+    for (int64_t r = 0; r < n_rows; r++) {
+        float *const halves[2] = {scratch.scores[0] + r * n_scores,
+                                  scratch.scores[1] + r * n_scores};
+        int64_t at = ((first + r) * config->heads + head) * config->topk;
+
+        if (!search->kernels.select(call->ids + at, call->scores + at, halves, &search->plan,
+                                    &scratch.select))
+            call->not_finite = true;
+    }
+}
+
+pkm_status pkm_search_run(const pkm_search *search, int32_t *ids, float *scores,
+                          const float *queries, int64_t n_rows, void *workspace)
+{
+    run_call call = {
+        .search = search,
+        .ids = ids,
+        .scores = scores,
+        .queries = queries,
+        .n_rows = n_rows,
+        .workspace = workspace,
+        .thread_bytes = thread_bytes(search),
+    };
+
+    pkm_parallel(pkm_ceil_div(n_rows, BLOCK_ROWS) * search->config.heads, search_block, &call);
+    if (call.not_finite)
+        return pkm_fail(PKM_ERR_NUMERIC, "search: a score of a query and a sub-key is not finite");
+    return PKM_OK;
+}

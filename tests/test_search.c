@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The search against brute force over all n^2 slots, for every instruction set of this machine.
+ * Half scores are exact here: sub-keys of width 1 under queries of +-1, or small integers.
+ */
+#include "memory/search.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "support/check.h"
+
+/* ---- Brute force ---- */
+
+typedef struct slot {
+    float sum;
+    int32_t rank1, rank2, id;
+} slot;
+
+static int slot_order(const void *left, const void *right)
+{
+    const slot *a = left, *b = right;
+
+    if (a->sum != b->sum)
+        return a->sum > b->sum ? -1 : 1;
+    if (a->rank1 != b->rank1)
+        return a->rank1 < b->rank1 ? -1 : 1;
+    return (a->rank2 > b->rank2) - (a->rank2 < b->rank2);
+}
+
+/* A sub-key is a slot of one half: ordered by score, then index. */
+static slot *rank_half(const float *scores, int64_t n)
+{
+    slot *half = calloc((size_t)n, sizeof *half);
+
+    for (int64_t i = 0; i < n; i++)
+        half[i] = (slot){.sum = scores[i], .rank1 = (int32_t)i, .id = (int32_t)i};
+    qsort(half, (size_t)n, sizeof *half, slot_order);
+    return half;
+}
+
+/* All slots, best first; the caller frees them. */
+static slot *brute_force(const float *s1, const float *s2, int64_t n)
+{
+    slot *half1 = rank_half(s1, n), *half2 = rank_half(s2, n);
+    slot *all = calloc((size_t)(n * n), sizeof *all);
+
+    for (int64_t a = 0; a < n; a++)
+        for (int64_t b = 0; b < n; b++)
+            all[a * n + b] = (slot){.sum = half1[a].sum + half2[b].sum,
+                                    .rank1 = (int32_t)a,
+                                    .rank2 = (int32_t)b,
+                                    .id = (int32_t)(half1[a].id * n + half2[b].id)};
+    qsort(all, (size_t)(n * n), sizeof *all, slot_order);
+    free(half1);
+    free(half2);
+    return all;
+}
+
+/* ---- Score patterns ---- */
+
+typedef void pattern_fn(float *out, int64_t n, uint64_t seed, int half);
+
+static void fill_normal_scores(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)half;
+    fill_normal(out, n, seed);
+}
+
+static void fill_few_values(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)half;
+    fill_integers(out, n, seed, -2, 2);
+}
+
+static void fill_equal(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)seed;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = half == 0 ? 0.5f : -3.0f;
+}
+
+static void fill_zeros_of_both_signs(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)half;
+    fill_integers(out, n, seed, 0, 1);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = out[i] != 0 ? -0.0f : 0.0f;
+}
+
+/* Sums round to few distinct numbers, so that their order is that of the ranks. */
+static void fill_rounded_sums(float *out, int64_t n, uint64_t seed, int half)
+{
+    fill_normal(out, n, seed);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = half == 0 ? out[i] * 1e-4f : 100.0f + out[i];
+}
+
+static void fill_ascending(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)seed;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)(half == 0 ? i : i * i);
+}
+
+static void fill_descending(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)seed;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)(n - i) * (half == 0 ? 1.0f : 0.25f);
+}
+
+/* One sub-key far above, a plateau, and the rest far below. */
+static void fill_outlier(float *out, int64_t n, uint64_t seed, int half)
+{
+    pkm_rng rng = {.seed = seed};
+
+    for (int64_t i = 0; i < n; i++)
+        out[i] = i % 3 == 0 ? 1.0f : -1e30f;
+    out[pkm_rng_u32(&rng, (uint64_t)half) % (uint64_t)n] = 1e30f;
+}
+
+/* Sums overflow to infinity of both signs. */
+static void fill_huge(float *out, int64_t n, uint64_t seed, int half)
+{
+    (void)half;
+    fill_integers(out, n, seed, -1, 1);
+    for (int64_t i = 0; i < n; i++)
+        out[i] *= 3e38f;
+}
+
+static const struct {
+    const char *name;
+    pattern_fn *fill;
+} patterns[] = {
+    {"normal", fill_normal_scores},
+    {"few values", fill_few_values},
+    {"equal", fill_equal},
+    {"zeros of both signs", fill_zeros_of_both_signs},
+    {"rounded sums", fill_rounded_sums},
+    {"ascending", fill_ascending},
+    {"descending", fill_descending},
+    {"outlier", fill_outlier},
+    {"huge", fill_huge},
+};
+
+/* ---- Runs ---- */
+
+/* Runs a search of one level on its own objects; ids, scores [n_rows, H, k]. */
+static pkm_status run_search(const pkm_search_config *config, pkm_isa level, const float *keys,
+                             const float *queries, int64_t n_rows, int32_t *ids, float *scores)
+{
+    pkm_kernels kernels;
+    pkm_search *search;
+    void *workspace;
+    pkm_status status;
+
+    pkm_kernels_fill(&kernels, level);
+    check_ok(pkm_search_create_with(&search, config, &kernels));
+    pkm_search_pack(search, keys);
+    workspace = aligned_alloc(64, pkm_search_workspace(search));
+    status = pkm_search_run(search, ids, scores, queries, n_rows, workspace);
+    free(workspace);
+    pkm_search_destroy(search);
+    return status;
+}
+
+static void check_slots(const int32_t *ids, const float *scores, const slot *want, int64_t topk,
+                        const char *what, pkm_isa level, const pkm_search_config *config)
+{
+    for (int64_t j = 0; j < topk; j++)
+        if (ids[j] != want[j].id || scores[j] != want[j].sum)
+            fail_msg("%s, %s, n %lld, k %lld: slot %lld is %d (%g), expected %d (%g)", what,
+                     pkm_isa_name(level), (long long)config->n_keys, (long long)topk, (long long)j,
+                     ids[j], (double)scores[j], want[j].id, (double)want[j].sum);
+}
+
+/* keys [2, n] become the half scores of three rows: as they are, and with either half negated. */
+static void check_pattern(int pattern, int64_t n, int64_t topk, pkm_dtype compute)
+{
+    static const float queries[3][2] = {{1, 1}, {-1, 1}, {1, -1}};
+    pkm_search_config config = {1, n, 2, topk, compute};
+    float *keys = calloc((size_t)(2 * n), sizeof *keys);
+    float *halves = calloc((size_t)(2 * n), sizeof *halves);
+    int32_t *ids = guard_alloc((size_t)(3 * topk) * sizeof *ids);
+    float *scores = guard_alloc((size_t)(3 * topk) * sizeof *scores);
+    slot *want[3];
+
+    for (int half = 0; half < 2; half++)
+        patterns[pattern].fill(keys + half * n, n, (uint64_t)(n * 2 + half), half);
+    for (int r = 0; r < 3; r++) {
+        for (int64_t i = 0; i < 2 * n; i++) {
+            float key = compute == PKM_BF16 ? pkm_bf16_to_f32(pkm_f32_to_bf16(keys[i])) : keys[i];
+
+            halves[i] = key * queries[r][i / n];
+        }
+        want[r] = brute_force(halves, halves + n, n);
+    }
+    for (int level = 0; level <= (int)pkm_isa_detected(); level++) {
+        check_ok(run_search(&config, (pkm_isa)level, keys, queries[0], 3, ids, scores));
+        for (int r = 0; r < 3; r++)
+            check_slots(ids + r * topk, scores + r * topk, want[r], topk, patterns[pattern].name,
+                        (pkm_isa)level, &config);
+    }
+    for (int r = 0; r < 3; r++)
+        free(want[r]);
+    guard_free(ids, (size_t)(3 * topk) * sizeof *ids);
+    guard_free(scores, (size_t)(3 * topk) * sizeof *scores);
+    free(keys);
+    free(halves);
+}
+
+static void test_brute_force(void **state)
+{
+    static const int64_t sizes[][2] = {{1, 1},    {2, 1},    {2, 2},     {7, 7},     {16, 5},
+                                       {33, 32},  {63, 8},   {64, 32},   {64, 64},   {65, 33},
+                                       {130, 16}, {130, 65}, {100, 100}, {200, 128}, {300, 32}};
+
+    (void)state;
+    for (int p = 0; p < (int)(sizeof patterns / sizeof patterns[0]); p++)
+        for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+            for (int compute = PKM_F32; compute <= PKM_BF16; compute++)
+                check_pattern(p, sizes[s][0], sizes[s][1], (pkm_dtype)compute);
+}
+
+static void test_size_of_the_paper(void **state)
+{
+    (void)state;
+    check_pattern(0, 512, 32, PKM_F32);
+    check_pattern(0, 512, 512, PKM_F32);
+    check_pattern(4, 512, 32, PKM_F32);
+}
+
+/* Ids differ from ties by slot id: {1 - 2^-24, 1} + {4, 0} both round to 5 (design, section 1). */
+static void test_rounded_tie(void **state)
+{
+    static const float keys[4] = {1 - 0x1p-24f, 1, 4, 0}, query[2] = {1, 1};
+    pkm_search_config config = {1, 2, 2, 1, PKM_F32};
+    int32_t id;
+    float score;
+
+    (void)state;
+    for (int level = 0; level <= (int)pkm_isa_detected(); level++) {
+        check_ok(run_search(&config, (pkm_isa)level, keys, query, 1, &id, &score));
+        assert_int_equal(id, 2);
+        assert_true(score == 5.0f);
+    }
+}
+
+/* Several heads, rows beyond a block, an odd half width: small integers, so scores are exact. */
+static void test_heads_and_rows(void **state)
+{
+    enum { HEADS = 3, N = 70, WIDTH = 5, TOPK = 9, ROWS = 53 };
+    static float keys[HEADS * 2 * N * WIDTH], queries[ROWS * HEADS * 2 * WIDTH];
+    static float scores[ROWS * HEADS * TOPK], halves[2][N];
+    static int32_t ids[ROWS * HEADS * TOPK];
+    pkm_search_config config = {HEADS, N, 2 * WIDTH, TOPK, PKM_F32};
+
+    (void)state;
+    fill_integers(keys, HEADS * 2 * N * WIDTH, 5, -9, 9);
+    fill_integers(queries, ROWS * HEADS * 2 * WIDTH, 6, -9, 9);
+    for (int run = 0; run < 2 * ((int)pkm_isa_detected() + 1); run++) {
+        config.compute = run % 2 ? PKM_BF16 : PKM_F32;
+        check_ok(run_search(&config, (pkm_isa)(run / 2), keys, queries, ROWS, ids, scores));
+        for (int r = 0; r < ROWS * HEADS; r++) {
+            for (int i = 0; i < 2 * N; i++) {
+                const float *key = keys + (r % HEADS * 2 * N + i) * WIDTH;
+                const float *query = queries + (r * 2 + i / N) * WIDTH;
+
+                halves[i / N][i % N] = 0;
+                for (int d = 0; d < WIDTH; d++)
+                    halves[i / N][i % N] += key[d] * query[d];
+            }
+            slot *want = brute_force(halves[0], halves[1], N);
+            check_slots(ids + r * TOPK, scores + r * TOPK, want, TOPK, "heads and rows",
+                        (pkm_isa)(run / 2), &config);
+            free(want);
+        }
+    }
+}
+
+static void test_threads(void **state)
+{
+    enum { HEADS = 2, N = 100, WIDTH = 16, TOPK = 32, ROWS = 101, OUT = ROWS * HEADS * TOPK };
+    static const int threads[] = {1, 2, 3, 7};
+    static float keys[HEADS * 2 * N * WIDTH], queries[ROWS * HEADS * 2 * WIDTH], scores[2][OUT];
+    static int32_t ids[2][OUT];
+
+    (void)state;
+    fill_normal(keys, HEADS * 2 * N * WIDTH, 7);
+    fill_normal(queries, ROWS * HEADS * 2 * WIDTH, 8);
+    for (int compute = PKM_F32; compute <= PKM_BF16; compute++) {
+        pkm_search_config config = {HEADS, N, 2 * WIDTH, TOPK, (pkm_dtype)compute};
+
+        for (int t = 0; t < 4; t++) {
+            check_ok(pkm_threads_set(threads[t]));
+            check_ok(run_search(&config, pkm_isa_detected(), keys, queries, ROWS, ids[t > 0],
+                                scores[t > 0]));
+            assert_memory_equal(ids[t > 0], ids[0], sizeof ids[0]);
+            assert_memory_equal(scores[t > 0], scores[0], sizeof scores[0]);
+        }
+    }
+    check_ok(pkm_threads_set(0));
+}
+
+/* Scores that are not finite are reported, wherever they are, and no id leaves the table. */
+static void test_not_finite(void **state)
+{
+    enum { N = 70, TOPK = 32 };
+    static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+    static const float query[2] = {1, 1};
+    static float keys[2 * N], scores[TOPK];
+    static int32_t ids[TOPK];
+    pkm_search_config config = {1, N, 2, TOPK, PKM_F32};
+
+    (void)state;
+    for (int level = 0; level <= (int)pkm_isa_detected(); level++) {
+        for (int b = 0; b < 4; b++) {
+            for (int count = 1; count <= 2 * N; count = count == 1 ? N : 2 * count) {
+                fill_normal(keys, 2 * N, 9);
+                for (int i = 0; i < count; i++)
+                    keys[(i + 33 + b) % (2 * N)] = bad[b];
+                check_fails(run_search(&config, (pkm_isa)level, keys, query, 1, ids, scores),
+                            PKM_ERR_NUMERIC, "not finite", NULL);
+                for (int j = 0; j < TOPK; j++)
+                    assert_in_range(ids[j], 0, N * N - 1);
+            }
+        }
+    }
+}
+
+static void test_bad_config(void **state)
+{
+    pkm_search *search = NULL;
+
+    (void)state;
+    check_fails(pkm_search_create(&search, &(pkm_search_config){0, 4, 2, 1, PKM_F32}), PKM_ERR_ARG,
+                "heads", NULL);
+    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 46341, 2, 1, PKM_F32}),
+                PKM_ERR_ARG, "n_keys", "46341", NULL);
+    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 4, 3, 1, PKM_F32}), PKM_ERR_ARG,
+                "key_dim", NULL);
+    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 4, 2, 5, PKM_F32}), PKM_ERR_ARG,
+                "topk", "5", NULL);
+    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 4, 2, 1, PKM_I32}), PKM_ERR_ARG,
+                "compute", NULL);
+    assert_null(search);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_brute_force), cmocka_unit_test(test_size_of_the_paper),
+        cmocka_unit_test(test_rounded_tie), cmocka_unit_test(test_heads_and_rows),
+        cmocka_unit_test(test_threads),     cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_bad_config),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
