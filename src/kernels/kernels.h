@@ -16,11 +16,15 @@
 #include "base/cpu.h"
 #include "kernels/adamw_update.h"
 #include "kernels/bag.h"
+#include "kernels/block_product.h"
 #include "kernels/convert.h"
+#include "kernels/elementwise.h"
 #include "kernels/half_scores.h"
+#include "kernels/norm.h"
 #include "kernels/row_dots.h"
 #include "kernels/row_step.h"
 #include "kernels/select.h"
+#include "kernels/softmax.h"
 #include "kernels/sum_squares.h"
 #include "pkm/dtype.h"
 
@@ -38,6 +42,22 @@ typedef struct pkm_kernels {
     pkm_bag_fn *bag[PKM_ROW_DTYPES];
     pkm_row_dots_fn *row_dots[PKM_ROW_DTYPES];
     pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */
+    pkm_bag_fn *bag[PKM_VALUE_DTYPES];
+    pkm_row_dots_fn *row_dots[PKM_VALUE_DTYPES];
+    pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_VALUE_DTYPES]; /* [pkm_value_optimizer] */
+    pkm_norm_moments_fn *norm_moments;
+    pkm_norm_forward_fn *norm_forward;
+    pkm_norm_backward_fn *norm_backward;
+    pkm_vector_add_fn *vector_add;
+    pkm_vector_mul_fn *vector_mul;
+    pkm_vector_scale_fn *vector_scale;
+    pkm_gelu_fn *gelu;
+    pkm_gelu_backward_fn *gelu_backward;
+    pkm_row_max_fn *row_max;
+    pkm_exp_shift_fn *exp_shift;
+    pkm_softmax_backward_fn *softmax_backward;
+    pkm_block_product_fn *block_product;
+    pkm_transpose_fn *transpose;
 } pkm_kernels;
 
 typedef void (*pkm_kernel_fn)(void);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/softmax.h"
+
+#include <math.h>
+
+float pkm_row_max_ref(const float *x, int64_t count)
+{
+    float best = -INFINITY;
+
+    for (int64_t i = 0; i < count; i++)
+        if (x[i] > best)
+            best = x[i];
+    return best;
+}
+
+float pkm_exp_shift_ref(float *out, const float *x, float shift, int64_t count)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < count; i++) {
+        float difference = x[i] - shift;
+
+        out[i] = difference < -87.0f ? 0.0f : (float)exp((double)difference);
+        sum += (double)out[i];
+    }
+    return (float)sum;
+}
+
+void pkm_softmax_backward_ref(float *out, const float *p, const float *dp, int64_t count)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)p[i] * (double)dp[i];
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (float)((double)p[i] * ((double)dp[i] - sum));
+}
