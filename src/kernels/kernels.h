@@ -42,9 +42,6 @@ typedef struct pkm_kernels {
     pkm_bag_fn *bag[PKM_ROW_DTYPES];
     pkm_row_dots_fn *row_dots[PKM_ROW_DTYPES];
     pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */
-    pkm_bag_fn *bag[PKM_VALUE_DTYPES];
-    pkm_row_dots_fn *row_dots[PKM_VALUE_DTYPES];
-    pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_VALUE_DTYPES]; /* [pkm_value_optimizer] */
     pkm_norm_moments_fn *norm_moments;
     pkm_norm_forward_fn *norm_forward;
     pkm_norm_backward_fn *norm_backward;
