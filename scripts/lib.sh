@@ -1,17 +1,30 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Shared by the scripts: sourced, never run.
 
-# need_packages NAME...: installs through apt-get those that are missing; silent and quick when none is.
+# Installs through apt-get those of the Debian packages named that are missing.
 need_packages() {
     local missing as_root=()
 
-    mapfile -t missing < <(comm -13 \
+    command -v dpkg-query >/dev/null || return 0 # another system: its owner knows what to install
+    mapfile -t missing < <(LC_ALL=C comm -13 \
         <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
-            sed -n 's/^installed //p' | sort) <(printf '%s\n' "$@" | sort))
+            sed -n 's/^installed //p' | LC_ALL=C sort) <(printf '%s\n' "$@" | LC_ALL=C sort))
     [[ ${#missing[@]} -gt 0 ]] || return 0
     [[ $EUID -eq 0 ]] || as_root=(sudo)
     echo "installing ${missing[*]}" >&2
     "${as_root[@]}" apt-get update -qq >&2
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
+}
+
+need_build_packages() {
+    need_packages cmake ninja-build gcc libc6-dev pkg-config libdnnl-dev libjansson-dev \
+        libutf8proc-dev libxxhash-dev zlib1g-dev libcmocka-dev
+}
+
+# build_preset PRESET [TARGET]: configures once, then builds what has changed.
+build_preset() {
+    [[ -f build/$1/build.ninja ]] || cmake --preset "$1" >&2
+    cmake --build --preset "$1" ${2:+--target "$2"} >&2
 }

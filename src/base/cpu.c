@@ -7,6 +7,7 @@
 
 #if defined(__x86_64__)
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +17,15 @@ static bool amx_granted(void)
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
 
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+
+/* cpuid leaf 7, register edx; __builtin_cpu_supports does not know these in every compiler. */
+static bool amx_present(void)
+{
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, BOTH = AMX_BF16 | AMX_TILE };
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & BOTH) == BOTH;
 }
 
 static pkm_isa detect(void)
@@ -29,8 +39,7 @@ static pkm_isa detect(void)
         return PKM_ISA_AVX2;
     if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vbmi2"))
         return PKM_ISA_AVX512;
-    if (!__builtin_cpu_supports("amx-tile") || !__builtin_cpu_supports("amx-bf16") ||
-        !amx_granted())
+    if (!amx_present() || !amx_granted())
         return PKM_ISA_AVX512BF16;
     return PKM_ISA_AMX;
 }

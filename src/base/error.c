@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef pkm_fail /* of the static analyser, see error.h */
+#undef pkm_fail_errno
+
 enum { MESSAGE_BYTES = 1024 };
 
 static _Thread_local char last_message[MESSAGE_BYTES];

@@ -13,6 +13,12 @@ pkm_status pkm_fail(pkm_status status, const char *format, ...)
 pkm_status pkm_fail_errno(pkm_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__
+/* Tells the static analyser what it cannot see: neither returns PKM_OK. */
+#define pkm_fail(status, ...)       (pkm_fail((status), __VA_ARGS__), (status))
+#define pkm_fail_errno(status, ...) (pkm_fail_errno((status), __VA_ARGS__), (status))
+#endif
+
 /* Puts "context: " in front of the message of this thread; for callers that know the file. */
 void pkm_error_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the tests of the house. CTest gives them PKM_SOURCE_DIR and PKM_BUILD_DIR.
 work=$(mktemp -d "${TMPDIR:-/tmp}/pkm-house.XXXXXX")

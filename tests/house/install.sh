@@ -16,10 +16,16 @@ done
 pc=$(find "$work/prefix" -name pkm.pc -printf '%h\n')
 export PKG_CONFIG_PATH=$pc
 libdir=$(pkg-config --variable=libdir pkm)
-cc=(${CC:-cc} -std=c11 -Wall -Wextra -Werror)
-"${cc[@]}" "$example" -o "$work/by_pkg_config" $(pkg-config --cflags --libs pkm) -lm
-"${cc[@]}" "$example" -o "$work/by_pkg_config_static" $(pkg-config --cflags pkm) \
-    "$libdir/libpkm.a" $(pkg-config --static --libs pkm)
+build() { # build PROGRAM FLAG...
+    local program=$1
+
+    shift
+    "${CC:-cc}" -std=c11 -Wall -Wextra -Werror -o "$work/$program" "$example" "$@"
+}
+read -ra shared < <(pkg-config --cflags --libs pkm)
+read -ra static < <(pkg-config --static --cflags --libs pkm)
+build by_pkg_config "${shared[@]}" -lm
+build by_pkg_config_static "$libdir/libpkm.a" "${static[@]/-lpkm/}"
 readelf -d "$work/by_pkg_config" | grep -q 'NEEDED.*\[libpkm\.so\.[0-9]*\]' ||
     fail "the soname of libpkm.so carries no version"
 
