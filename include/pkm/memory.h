@@ -164,10 +164,11 @@ typedef struct pkm_rows {
  *                   V -= lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-8)
  *           Adagrad s = s + mean(g^2); V -= lr g / (sqrt(s) + 1e-10)
  *           SGD     V -= lr g                        with g = scale * gradient
- * Shapes:   touched [n_touched] i32, distinct; gradient [n_touched, value_dim] f32
+ * Shapes:   touched [n_touched] i32, ascending; gradient [n_touched, value_dim] f32
  * Units:    t: step, from 1
- * Memory:   allocation: none
- * Errors:   PKM_ERR_ARG names a size or an id that is out of its range
+ * Memory:   16 bytes per touched row and a row per thread, for the call
+ * Errors:   PKM_ERR_ARG names a size, an id or a scalar that is out of its range; PKM_ERR_NOMEM;
+ *           PKM_ERR_NUMERIC if a gradient is not finite: the rows are then spoilt
  * Threads:  any thread, not two on one table
  * Since:    0.1
  */

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "memory/store.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "kernels/kernels.h"
+#include "memory/memory_config.h"
+#include "memory/row_pass.h"
+#include "memory/scratch_file.h"
+
+/* What is recorded between two steps. */
+typedef struct hit_log {
+    int64_t max_rows, max_hits; /* hits: of one row */
+    int64_t n_rows, n_hits;
+    int32_t *ids, *sources; /* [max_rows * max_hits] row of the table; of upstream */
+    float *weights;         /* [max_rows * max_hits] */
+    float *upstream;        /* [max_rows, value_dim] */
+    pkm_grouping grouping;
+    int64_t grouped; /* the grouping holds hits 0 .. grouped - 1; -1: others */
+    double *partial; /* of the gradient's norm */
+    void *pages;
+    size_t pages_bytes;
+} hit_log;
+
+struct pkm_store {
+    pkm_store_config config;
+    char name[PKM_PARAM_NAME];
+    pkm_rows rows; /* values and moments, in `pages` */
+    void *pages;
+    size_t pages_bytes;
+    hit_log log;
+    float *scratch; /* [scratch_count] of the passes, for the threads in use */
+    size_t scratch_count;
+};
+
+static void carve_table(pkm_store *store, pkm_arena *arena)
+{
+    const pkm_store_config *config = &store->config;
+    size_t slots = (size_t)config->slots, width = (size_t)config->value_dim;
+    bool adam = config->train && config->optimizer == PKM_VALUES_ADAM;
+
+    store->rows.values = pkm_arena_take(arena, slots, width * pkm_dtype_bytes(config->dtype));
+    if (adam) {
+        store->rows.moment1 = pkm_arena_take(arena, slots, width * sizeof(float));
+        store->rows.moment2 = pkm_arena_take(arena, slots, width * sizeof(float));
+    } else if (config->train && config->optimizer == PKM_VALUES_ADAGRAD) {
+        store->rows.moment1 = pkm_arena_take(arena, slots, sizeof(float));
+    }
+}
+
+static pkm_status allocate_table(pkm_store *store, const char *map_path)
+{
+    pkm_arena arena = {0};
+
+    carve_table(store, &arena);
+    if (arena.overflowed)
+        return pkm_fail(PKM_ERR_NOMEM, "a value table of %lld x %lld does not fit any memory",
+                        (long long)store->config.slots, (long long)store->config.value_dim);
+    if (map_path != NULL)
+        PKM_TRY(pkm_scratch_file_map(&store->pages, map_path, arena.used));
+    else
+        PKM_TRY(pkm_pages_alloc(&store->pages, arena.used, "a value table"));
+    store->pages_bytes = arena.used;
+    arena = (pkm_arena){.base = store->pages};
+    carve_table(store, &arena);
+    return PKM_OK;
+}
+
+pkm_status pkm_store_create(pkm_store **out, const pkm_store_config *config)
+{
+    pkm_store *store;
+    pkm_status status;
+
+    PKM_TRY(pkm_store_config_check(config));
+    PKM_TRY(pkm_alloc_array((void **)&store, 1, sizeof *store, "a value store"));
+    store->config = *config;
+    store->config.map_path = NULL;
+    memcpy(store->name, "values", sizeof "values");
+    store->rows = (pkm_rows){.dtype = config->dtype,
+                             .slots = config->slots,
+                             .value_dim = config->value_dim,
+                             .optimizer = config->optimizer,
+                             .seed = config->seed};
+    status = allocate_table(store, config->map_path);
+    if (status != PKM_OK) {
+        pkm_store_destroy(store);
+        return status;
+    }
+    *out = store;
+    return PKM_OK;
+}
+
+void pkm_store_destroy(pkm_store *store)
+{
+    if (store == NULL)
+        return;
+    pkm_pages_free(store->pages, store->pages_bytes);
+    pkm_pages_free(store->log.pages, store->log.pages_bytes);
+    pkm_free(store->scratch);
+    pkm_free(store);
+}
+
+pkm_status pkm_store_register(pkm_store *store, pkm_params *params, const char *name)
+{
+    pkm_param_spec spec = {.n_dims = 2,
+                           .dims = {store->config.slots, store->config.value_dim},
+                           .role = PKM_PARAM_ROWS};
+    pkm_param *param;
+
+    if (strlen(name) >= sizeof spec.name)
+        return pkm_fail(PKM_ERR_ARG, "the name '%.20s...' of a value table is longer than %d", name,
+                        PKM_PARAM_NAME - 1);
+    strcpy(spec.name, name);
+    PKM_TRY(pkm_params_add(params, &param, &spec));
+    strcpy(store->name, name);
+    param->dtype = store->config.dtype;
+    param->data = store->rows.values;
+    return PKM_OK;
+}
+
+const pkm_store_config *pkm_store_config_of(const pkm_store *store)
+{
+    return &store->config;
+}
+
+/* Even, as pkm_rng_fill_normal wants. */
+enum { INIT_BLOCK = 4096 };
+
+typedef struct init_values {
+    const pkm_rows *rows;
+    pkm_rng rng;
+} init_values;
+
+static void init_block(int64_t block, int thread, void *user)
+{
+    const init_values *init = user;
+    const pkm_rows *rows = init->rows;
+    int64_t first = block * INIT_BLOCK;
+    int64_t count = pkm_min_i64(INIT_BLOCK, rows->slots * rows->value_dim - first);
+    float deviation = (float)(1 / sqrt((double)rows->value_dim)), draws[INIT_BLOCK];
+    float *out = rows->dtype == PKM_F32 ? (float *)rows->values + first : draws;
+
+    (void)thread;
+    pkm_rng_fill_normal(out, count, &init->rng, (uint64_t)first, deviation);
+    if (rows->dtype == PKM_BF16)
+        pkm_kernels_get()->f32_to_bf16((uint16_t *)rows->values + first, draws, count);
+}
+
+void pkm_store_init(pkm_store *store, uint64_t seed)
+{
+    init_values init = {&store->rows, {.seed = seed, .stream = pkm_rng_stream(store->name)}};
+
+    pkm_parallel(pkm_ceil_div(store->rows.slots * store->rows.value_dim, INIT_BLOCK), init_block,
+                 &init);
+}
+
+pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t **local,
+                             const int32_t *ids, int64_t n_ids)
+{
+    (void)n_ids;
+    *base = store->rows.values;
+    *local = ids;
+    return PKM_OK;
+}
+
+static void carve_log(hit_log *log, pkm_arena *arena, const pkm_store_config *config)
+{
+    int64_t hits = log->max_rows * log->max_hits;
+    size_t blocks = (size_t)pkm_pass_blocks(pkm_min_i64(hits, config->slots));
+
+    log->ids = pkm_arena_take(arena, (size_t)hits, sizeof *log->ids);
+    log->sources = pkm_arena_take(arena, (size_t)hits, sizeof *log->sources);
+    log->weights = pkm_arena_take(arena, (size_t)hits, sizeof *log->weights);
+    log->upstream = pkm_arena_take(arena, (size_t)log->max_rows,
+                                   (size_t)config->value_dim * sizeof *log->upstream);
+    log->partial = pkm_arena_take(arena, blocks, sizeof *log->partial);
+    pkm_grouping_carve(&log->grouping, arena, hits, config->slots);
+}
+
+static pkm_status check_trained(const pkm_store *store)
+{
+    if (!store->config.train)
+        return pkm_fail(PKM_ERR_STATE, "the value store '%s' was made without training",
+                        store->name);
+    return PKM_OK;
+}
+
+pkm_status pkm_store_reserve(pkm_store *store, int64_t max_rows, int64_t max_hits)
+{
+    hit_log log = {.max_rows = pkm_max_i64(max_rows, store->log.max_rows),
+                   .max_hits = pkm_max_i64(max_hits, store->log.max_hits)};
+    pkm_arena arena = {0};
+
+    PKM_TRY(check_trained(store));
+    PKM_TRY(pkm_check_range("rows recorded in a step", log.max_rows, 0, INT32_MAX));
+    PKM_TRY(pkm_check_range("hits of a row", log.max_hits, 0, INT32_MAX));
+    PKM_TRY(pkm_check_range("hits recorded in a step", log.max_rows * log.max_hits, 0, INT32_MAX));
+    if (log.max_rows == store->log.max_rows && log.max_hits == store->log.max_hits)
+        return PKM_OK;
+    if (store->log.n_rows > 0)
+        return pkm_fail(PKM_ERR_STATE, "the value store '%s' has hits that wait for a step",
+                        store->name);
+    carve_log(&log, &arena, &store->config);
+    if (arena.overflowed)
+        return pkm_fail(PKM_ERR_NOMEM, "the hits of a step do not fit any memory");
+    PKM_TRY(pkm_pages_alloc(&log.pages, arena.used, "the hits of a step"));
+    log.pages_bytes = arena.used;
+    arena = (pkm_arena){.base = log.pages};
+    carve_log(&log, &arena, &store->config);
+    pkm_pages_free(store->log.pages, store->log.pages_bytes);
+    store->log = log;
+    return PKM_OK;
+}
+
+int64_t pkm_store_reserved(const pkm_store *store)
+{
+    return store->log.max_rows;
+}
+
+/* A bag on its way into the log. */
+typedef struct record {
+    hit_log *log;
+    const int32_t *ids;
+    const float *weights, *upstream;
+    int64_t n_rows, hits, value_dim;
+} record;
+
+enum { RECORD_ROWS = 64 };
+
+static void record_block(int64_t block, int thread, void *user)
+{
+    const record *bag = user;
+    hit_log *log = bag->log;
+    int64_t row = block * RECORD_ROWS, n = pkm_min_i64(RECORD_ROWS, bag->n_rows - row);
+    int64_t from = row * bag->hits, to = log->n_hits + from, width = bag->value_dim;
+
+    (void)thread;
+    memcpy(log->ids + to, bag->ids + from, (size_t)(n * bag->hits) * sizeof *log->ids);
+    memcpy(log->weights + to, bag->weights + from, (size_t)(n * bag->hits) * sizeof *log->weights);
+    memcpy(log->upstream + (log->n_rows + row) * width, bag->upstream + row * width,
+           (size_t)(n * width) * sizeof *log->upstream);
+    for (; n > 0; n--, row++)
+        for (int64_t i = 0; i < bag->hits; i++)
+            log->sources[to++] = (int32_t)(log->n_rows + row);
+}
+
+/* Groups hits first .. n_hits - 1; their sources are rows of the whole upstream. */
+static void group_from(pkm_store *store, int64_t first)
+{
+    hit_log *log = &store->log;
+
+    pkm_grouping_run(&log->grouping, log->ids + first, log->sources + first, log->weights + first,
+                     log->n_hits - first, store->config.slots);
+    log->grouped = first == 0 ? log->n_hits : -1;
+}
+
+pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *ids,
+                              const float *weights, const float *upstream, int64_t n_rows,
+                              int64_t hits)
+{
+    hit_log *log = &store->log;
+    int64_t value_dim = store->config.value_dim, first_row = log->n_rows, first_hit = log->n_hits;
+    const int32_t *local;
+    const void *base;
+    record bag;
+
+    PKM_TRY(check_trained(store));
+    if (n_rows > log->max_rows - log->n_rows || hits > log->max_hits)
+        return pkm_fail(PKM_ERR_STATE,
+                        "%lld rows of %lld hits do not fit the value store '%s': room for %lld "
+                        "rows of %lld hits before a step, of which %lld are taken",
+                        (long long)n_rows, (long long)hits, store->name, (long long)log->max_rows,
+                        (long long)log->max_hits, (long long)log->n_rows);
+    PKM_TRY(pkm_store_prepare(store, &base, &local, ids, n_rows * hits));
+    bag = (record){log, local, weights, upstream, n_rows, hits, value_dim};
+    pkm_parallel(pkm_ceil_div(n_rows, RECORD_ROWS), record_block, &bag);
+    log->n_rows += n_rows;
+    log->n_hits += n_rows * hits;
+    group_from(store, first_hit);
+    pkm_pass_dots(dweights, base, store->config.dtype, log->upstream, &log->grouping, value_dim);
+    /* An upstream element that is not finite shows in the dots of every row its hits read. */
+    if (!isfinite(pkm_kernels_get()->sum_squares(dweights, n_rows * hits))) {
+        log->n_rows = first_row;
+        log->n_hits = first_hit;
+        log->grouped = -1;
+        return pkm_fail(PKM_ERR_NUMERIC, "the gradient of the rows of '%s' is not finite",
+                        store->name);
+    }
+    return PKM_OK;
+}
+
+/* What a pass over all recorded hits needs: training, the grouping of them all, scratch. */
+static pkm_status ready_to_step(pkm_store *store)
+{
+    size_t scratch = pkm_pass_scratch(store->config.value_dim);
+
+    PKM_TRY(check_trained(store));
+    if (scratch > store->scratch_count) { /* the first step, or more threads than before */
+        PKM_TRY(pkm_alloc_grow((void **)&store->scratch, 0, scratch * sizeof(float),
+                               "a value store's scratch"));
+        store->scratch_count = scratch;
+    }
+    if (store->log.grouped != store->log.n_hits)
+        group_from(store, 0);
+    return PKM_OK;
+}
+
+pkm_status pkm_store_grad_norm(pkm_store *store, double *out)
+{
+    hit_log *log = &store->log;
+    double sum;
+
+    PKM_TRY(ready_to_step(store));
+    sum = pkm_pass_sum_squares(log->upstream, &log->grouping, store->config.value_dim, log->partial,
+                               store->scratch);
+    if (!isfinite(sum))
+        return pkm_fail(PKM_ERR_NUMERIC, "the gradient of the rows of '%s' is not finite",
+                        store->name);
+    *out = sqrt(sum);
+    return PKM_OK;
+}
+
+pkm_status pkm_store_step(pkm_store *store, int64_t t, float lr, float grad_scale)
+{
+    hit_log *log = &store->log;
+    pkm_row_hits hits;
+    pkm_row_rule rule;
+    bool finite;
+
+    PKM_TRY(pkm_row_rule_make(&rule, &store->rows, t, lr, grad_scale));
+    PKM_TRY(ready_to_step(store));
+    hits = pkm_grouping_hits(&log->grouping);
+    finite = pkm_pass_step(&store->rows, &rule, log->upstream, &hits, log->grouping.n_groups,
+                           store->scratch);
+    pkm_store_discard(store);
+    if (!finite)
+        return pkm_fail(PKM_ERR_NUMERIC, "the gradient of the rows of '%s' is not finite",
+                        store->name);
+    return PKM_OK;
+}
+
+void pkm_store_discard(pkm_store *store)
+{
+    store->log.n_rows = 0;
+    store->log.n_hits = 0;
+    store->log.grouped = 0;
+    store->log.grouping.n_groups = 0;
+}
+
+int pkm_store_moments(const pkm_store *store, pkm_store_moment out[2])
+{
+    static const char *const suffix[2] = {"exp_avg", "exp_avg_sq"};
+    const pkm_rows *rows = &store->rows;
+    float *data[2] = {rows->moment1, rows->moment2};
+    bool by_row = rows->optimizer == PKM_VALUES_ADAGRAD;
+    int count = 0;
+
+    for (int i = 0; i < 2 && data[i] != NULL; i++)
+        out[count++] = (pkm_store_moment){.suffix = by_row ? "sum" : suffix[i],
+                                          .dtype = PKM_F32,
+                                          .n_dims = by_row ? 1 : 2,
+                                          .dims = {rows->slots, by_row ? 0 : rows->value_dim},
+                                          .data = data[i]};
+    return count;
+}
