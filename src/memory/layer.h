@@ -6,8 +6,11 @@
  *   q = norm(x W_q + b); scores; exact top-k; w = gate(scores); r = sum_h sum_i w_i V[i];
  *   y = r, or value_proj(r), or value_proj(r * silu(swilu(x)))
  *
- * The layer owns no activations: forward writes what backward needs into `saved`, memory the
- * caller lays out with pkm_memory_layer_saved_bytes.
+ * Padded rows are left out at the door: the layer works on the real rows, packed, so that nothing
+ * behind it knows of masks.
+ *
+ * The layer owns no activations but the batch statistics of the last training forward, which the
+ * next backward uses: forward leaves what backward needs in `saved`, memory of the caller.
  */
 #ifndef PKM_MEMORY_LAYER_H
 #define PKM_MEMORY_LAYER_H
@@ -29,31 +32,61 @@ pkm_status pkm_memory_layer_create(pkm_memory_layer **out, pkm_params *params, p
                                    pkm_dtype compute);
 void pkm_memory_layer_destroy(pkm_memory_layer *layer);
 
-/* For up to max_rows rows: packed weights; train: backward will be called. */
-pkm_status pkm_memory_layer_prepare(pkm_memory_layer *layer, int64_t max_rows, bool train);
-/* Per row, of what forward leaves for backward; and scratch in all. */
-size_t pkm_memory_layer_saved_bytes(const pkm_memory_layer *layer, int64_t max_rows, bool train);
-size_t pkm_memory_layer_workspace(const pkm_memory_layer *layer, int64_t max_rows, bool train);
+/* The config with value_dim filled in. */
+const pkm_memory_config *pkm_memory_layer_config(const pkm_memory_layer *layer);
+pkm_dtype pkm_memory_layer_compute(const pkm_memory_layer *layer);
+
+/* The trained entries of the layer in its table, the store's not among them; returns how many. */
+enum { PKM_MEMORY_PARAMS = 9 };
+int pkm_memory_layer_params(const pkm_memory_layer *layer, pkm_param *out[PKM_MEMORY_PARAMS]);
+
+/* How a caller will run the layer. Several callers may, each with a plan of its own. */
+typedef struct pkm_memory_plan {
+    int64_t max_rows;
+    bool train;  /* backward follows */
+    bool masked; /* calls bring a mask */
+} pkm_memory_plan;
+
+/* Asks for packed weights. */
+pkm_status pkm_memory_layer_prepare(pkm_memory_layer *layer, const pkm_memory_plan *plan);
+/* Bytes of scratch of forward and backward, with the number of threads in use now. */
+size_t pkm_memory_layer_workspace(const pkm_memory_layer *layer, const pkm_memory_plan *plan);
+
+/* What forward leaves for backward: up to PKM_MEMORY_SAVED arrays [max_rows, width]; returns how
+ * many. */
+enum { PKM_MEMORY_SAVED = 5 };
+typedef struct pkm_memory_saved {
+    const char *suffix;
+    pkm_dtype dtype;
+    int64_t width;
+} pkm_memory_saved;
+int pkm_memory_layer_saved(const pkm_memory_layer *layer, pkm_memory_saved out[PKM_MEMORY_SAVED]);
 
 typedef struct pkm_memory_call {
     int64_t n_rows;
-    const unsigned char *mask; /* [n_rows] 1 = a real token, 0 = padding; NULL: all real */
-    bool train;                /* batch statistics, saved filled; else running statistics */
-    void *saved;
+    const unsigned char *mask;     /* [n_rows] 1 = a real row, 0 = padding; NULL: all real */
+    bool train;                    /* batch statistics, used and learnt; else running statistics */
+    void *saved[PKM_MEMORY_SAVED]; /* in the order of pkm_memory_layer_saved */
     void *workspace;
 } pkm_memory_call;
 
-/* y [N, D] = layer(x [N, D]), both in the compute dtype. PKM_ERR_NUMERIC: a NaN score. Adds to the
- * usage counters if collection is on. */
+/* y [N, D] = layer(x [N, D]), both in the compute dtype, 0 in padded rows. The weights must be
+ * packed (pkm_params_pack); keys are packed here. PKM_ERR_NUMERIC: a NaN score. Adds to the usage
+ * counters while they run. */
 pkm_status pkm_memory_layer_forward(pkm_memory_layer *layer, void *y, const void *x,
                                     const pkm_memory_call *call);
 
-/* dx = or += ; parameter gradients = or += (accumulate_params); records the hits in the store. */
-pkm_status pkm_memory_layer_backward(pkm_memory_layer *layer, void *dx, const void *dy,
-                                     const void *x, const pkm_memory_call *call, bool accumulate_dx,
-                                     bool accumulate_params);
+typedef struct pkm_memory_grads {
+    void *dx;               /* [N, D] in the compute dtype; NULL: not wanted */
+    bool accumulate_dx;     /* +=, else = */
+    bool accumulate_params; /* the same for the gradients of the parameters */
+} pkm_memory_grads;
 
-const pkm_memory_config *pkm_memory_layer_config(const pkm_memory_layer *layer);
+/* Gradients of the last training forward, made with the same x, mask and saved; records its hits in
+ * the store. */
+pkm_status pkm_memory_layer_backward(pkm_memory_layer *layer, const pkm_memory_grads *grads,
+                                     const void *dy, const void *x, const pkm_memory_call *call);
+
 /* Flops and bytes of one call, for the profile's floor. */
 void pkm_memory_layer_cost(const pkm_memory_layer *layer, int64_t n_rows, bool backward,
                            double *flops, double *bytes);

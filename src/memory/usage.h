@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How a memory is read over an evaluation (Lample et al. 2019, section 4.2; top-1: Kim and Jung
- * 2020). Per head and over all heads; padded rows do not count; sums in double.
+ * 2020). Per head and over all heads; sums in double. Padded rows must not come here.
  */
 #ifndef PKM_MEMORY_USAGE_H
 #define PKM_MEMORY_USAGE_H
@@ -17,10 +17,10 @@ pkm_status pkm_usage_create(pkm_usage_counter **out, int64_t heads, int64_t slot
 void pkm_usage_destroy(pkm_usage_counter *counter);
 void pkm_usage_reset(pkm_usage_counter *counter);
 
-/* Adds ids, weights [n_rows, heads, topk] (slots in order of score, best first) of rows whose mask
- * is 1 (mask NULL: all). Mass of a slot: the absolute value of its weights. */
+/* Adds ids, weights [n_rows, heads, topk] (slots in order of score, best first) of real rows. Mass
+ * of a slot: the absolute value of its weights. */
 void pkm_usage_add(pkm_usage_counter *counter, const int32_t *ids, const float *weights,
-                   const unsigned char *mask, int64_t n_rows, int64_t topk);
+                   int64_t n_rows, int64_t topk);
 
 /* The figures of one head, or of all heads together (head -1). Sets all fields but layer. */
 pkm_status pkm_usage_result(const pkm_usage_counter *counter, pkm_usage *out, int head);
