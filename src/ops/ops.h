@@ -48,6 +48,13 @@ typedef struct pkm_add_attr {
  * none, loss 0); parameter W [V, D]. */
 extern const pkm_op pkm_op_cross_entropy;
 
+/* out [rows, D] compute = product-key memory (memory/layer.h); in: x [rows, D] compute, and
+ * optionally a mask [rows] u8 (1: a real row, 0: padding). Its parameters come from the layer. */
+extern const pkm_op pkm_op_memory_lookup;
+typedef struct pkm_memory_lookup_attr {
+    struct pkm_memory_layer *layer; /* borrowed */
+} pkm_memory_lookup_attr;
+
 /* Every operation, in the order above. */
 const pkm_op *const *pkm_ops_table(int *n_ops);
 
