@@ -30,6 +30,7 @@ typedef struct pkm_dense_config {
     pkm_dtype compute; /* PKM_F32 or PKM_BF16 */
     bool backward;     /* backward_input will be called */
     int64_t max_rows;  /* largest n_rows; up to PKM_DENSE_FEW_ROWS the matrix-vector path runs */
+    struct pkm_dense_scratch *scratch; /* shared with other maps, or NULL: of its own */
 } pkm_dense_config;
 
 /* Up to this many rows (decoding) own matrix-vector kernels beat the provider's per-call cost. */
@@ -37,12 +38,20 @@ enum { PKM_DENSE_FEW_ROWS = 4 };
 
 typedef struct pkm_dense pkm_dense;
 
+/* Room that maps share which never run at the same time (those of one parameter table); it grows to
+ * what the hungriest of them needs, when that one first runs. Outlives its maps. */
+typedef struct pkm_dense_scratch pkm_dense_scratch;
+
+pkm_status pkm_dense_scratch_create(pkm_dense_scratch **out);
+void pkm_dense_scratch_destroy(pkm_dense_scratch *scratch);
+
 pkm_status pkm_dense_create(pkm_dense **out, const pkm_dense_config *config);
 void pkm_dense_destroy(pkm_dense *dense);
 const pkm_dense_config *pkm_dense_config_of(const pkm_dense *dense);
 
-/* Converts and packs `weight` (layout and sizes of the config); before the first product and after
- * each change of the weight. */
+/* Says that `weight` (layout and sizes of the config) is what products use from now on: before the
+ * first product and after each change of the weight. It is converted and packed when a product
+ * first needs it, each direction once, so it must stay valid and unchanged until the next pack. */
 void pkm_dense_pack(pkm_dense *dense, const float *weight);
 
 /* y = x W + bias (bias [n_out] or NULL); y_dtype is PKM_F32 or the compute dtype. */

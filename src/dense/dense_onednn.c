@@ -1,3 +1,151 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The oneDNN provider; until it computes by itself, the plain products stand in. */
-#include "dense/dense_ref.c"
+/*
+ * Dense maps by oneDNN. Three products, each with packed operands of its own: rows times weight and
+ * rows times transposed weight (onednn_rows.c), and the gradient of the weight (onednn_weight.c).
+ * A few rows go through own matrix-vector kernels (dense_few.c). Where oneDNN has no bf16, operands
+ * are converted to fp32 and multiplied there: products of bf16 numbers are exact in fp32.
+ */
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "dense/dense.h"
+#include "dense/dense_check.h"
+#include "dense/dense_few.h"
+#include "dense/dense_scratch.h"
+#include "dense/onednn_rows.h"
+#include "dense/onednn_weight.h"
+
+struct pkm_dense {
+    pkm_dense_config config;
+    const float *master;        /* the caller's weight, since the last pack */
+    pkm_dense_scratch *scratch; /* the config's, or own */
+    pkm_dense_scratch *own_scratch;
+    pkm_dense_few few;
+    pkm_rows_product forward, backward_input;
+    pkm_weight_product backward_weight;
+};
+
+static void describe_products(pkm_dense *dense)
+{
+    const pkm_dense_config *config = &dense->config;
+    bool in_out = config->layout == PKM_WEIGHT_IN_OUT;
+    pkm_dtype native = pkm_gemm_supports(config->compute) ? config->compute : PKM_F32;
+    int64_t in_step = in_out ? config->n_out : 1, out_step = in_out ? 1 : config->n_in;
+
+    dense->few = (pkm_dense_few){.n_in = config->n_in,
+                                 .n_out = config->n_out,
+                                 .in_step = in_step,
+                                 .out_step = out_step,
+                                 .dtype = config->compute};
+    dense->forward = (pkm_rows_product){.k = config->n_in,
+                                        .n = config->n_out,
+                                        .row_step = in_step,
+                                        .column_step = out_step,
+                                        .compute = config->compute,
+                                        .native = native};
+    dense->backward_input = (pkm_rows_product){.k = config->n_out,
+                                               .n = config->n_in,
+                                               .row_step = out_step,
+                                               .column_step = in_step,
+                                               .compute = config->compute,
+                                               .native = native};
+    dense->backward_weight = (pkm_weight_product){.m = in_out ? config->n_in : config->n_out,
+                                                  .n = in_out ? config->n_out : config->n_in,
+                                                  .compute = config->compute,
+                                                  .native = native};
+}
+
+pkm_status pkm_dense_create(pkm_dense **out, const pkm_dense_config *config)
+{
+    pkm_dense *dense = NULL;
+    pkm_status status;
+
+    PKM_TRY(pkm_dense_check_config(config));
+    PKM_TRY(pkm_alloc_array((void **)&dense, 1, sizeof *dense, "a dense map"));
+    dense->config = *config;
+    dense->scratch = config->scratch;
+    if (dense->scratch == NULL) {
+        status = pkm_dense_scratch_create(&dense->own_scratch);
+        if (status != PKM_OK)
+            goto fail;
+        dense->scratch = dense->own_scratch;
+    }
+    describe_products(dense);
+    *out = dense;
+    return PKM_OK;
+fail:
+    pkm_dense_destroy(dense);
+    return status;
+}
+
+void pkm_dense_destroy(pkm_dense *dense)
+{
+    if (dense == NULL)
+        return;
+    pkm_dense_few_release(&dense->few);
+    pkm_rows_product_release(&dense->forward);
+    pkm_rows_product_release(&dense->backward_input);
+    pkm_weight_product_release(&dense->backward_weight);
+    pkm_dense_scratch_destroy(dense->own_scratch);
+    pkm_free(dense);
+}
+
+const pkm_dense_config *pkm_dense_config_of(const pkm_dense *dense)
+{
+    return &dense->config;
+}
+
+void pkm_dense_pack(pkm_dense *dense, const float *weight)
+{
+    dense->master = weight;
+    dense->few.fresh = false;
+    dense->forward.fresh = false;
+    dense->backward_input.fresh = false;
+}
+
+pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
+                             const float *bias, int64_t n_rows)
+{
+    pkm_rows_call call = {.y = y, .y_dtype = y_dtype, .x = x, .bias = bias, .n_rows = n_rows};
+
+    PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
+    PKM_TRY(pkm_dense_check_result(&dense->config, y_dtype));
+    if (n_rows <= PKM_DENSE_FEW_ROWS)
+        return pkm_dense_few_run(&dense->few, dense->master, y, y_dtype, x, bias, n_rows);
+    return pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
+}
+
+pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dtype, const void *dy,
+                                    int64_t n_rows, bool accumulate)
+{
+    pkm_rows_call call = {
+        .y = dx, .y_dtype = dx_dtype, .x = dy, .n_rows = n_rows, .accumulate = accumulate};
+
+    PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
+    PKM_TRY(pkm_dense_check_result(&dense->config, dx_dtype));
+    return pkm_rows_product_run(&dense->backward_input, dense->scratch, dense->master, &call);
+}
+
+pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
+                                     const void *dy, int64_t n_rows, bool accumulate)
+{
+    const pkm_dense_config *config = &dense->config;
+    bool in_out = config->layout == PKM_WEIGHT_IN_OUT;
+
+    PKM_TRY(pkm_dense_check_rows(config, n_rows));
+    if (dbias != NULL)
+        pkm_dense_column_sums(dbias, dy, config->compute, n_rows, config->n_out, accumulate);
+    return pkm_weight_product_run(&dense->backward_weight, dense->scratch, dweight, in_out ? x : dy,
+                                  in_out ? dy : x, n_rows, accumulate);
+}
+
+size_t pkm_dense_bytes(const pkm_dense_config *config)
+{
+    size_t weights = (size_t)(config->n_in * config->n_out) * pkm_dtype_bytes(config->compute);
+
+    return weights * (config->backward ? 2 : 1);
+}
+
+const char *pkm_dense_provider(void)
+{
+    return pkm_gemm_provider();
+}

@@ -14,10 +14,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* out[j * out_row + i] = in[i * in_row + j],  i < m, j < n; no overlap. */
-typedef void pkm_transpose_fn(float *restrict out, int64_t out_row, const float *restrict in,
-                              int64_t in_row, int64_t m, int64_t n);
-
 typedef struct pkm_block_product {
     int64_t m, n, k;
     float *c;
@@ -32,6 +28,5 @@ typedef struct pkm_block_product {
 typedef void pkm_block_product_fn(const pkm_block_product *product);
 
 pkm_block_product_fn pkm_block_product_ref;
-pkm_transpose_fn pkm_transpose_ref;
 
 #endif

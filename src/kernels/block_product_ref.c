@@ -14,11 +14,3 @@ void pkm_block_product_ref(const pkm_block_product *product)
             p->c[i * p->c_row + j] = (float)sum;
         }
 }
-
-void pkm_transpose_ref(float *restrict out, int64_t out_row, const float *restrict in,
-                       int64_t in_row, int64_t m, int64_t n)
-{
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++)
-            out[j * out_row + i] = in[i * in_row + j];
-}

@@ -38,7 +38,12 @@ static const pkm_kernel_row rows[] = {
     ROW(exp_shift, PKM_ISA_REF, pkm_exp_shift_ref),
     ROW(softmax_backward, PKM_ISA_REF, pkm_softmax_backward_ref),
     ROW(block_product, PKM_ISA_REF, pkm_block_product_ref),
-    ROW(transpose, PKM_ISA_REF, pkm_transpose_ref),
+    ROW(matvec[PKM_F32], PKM_ISA_REF, pkm_matvec_f32_ref),
+    ROW(matvec[PKM_BF16], PKM_ISA_REF, pkm_matvec_bf16_ref),
+    ROW(transpose[PKM_F32], PKM_ISA_REF, pkm_transpose_f32_ref),
+    ROW(transpose[PKM_BF16], PKM_ISA_REF, pkm_transpose_bf16_ref),
+    ROW(column_sums[PKM_F32], PKM_ISA_REF, pkm_column_sums_f32_ref),
+    ROW(column_sums[PKM_BF16], PKM_ISA_REF, pkm_column_sums_bf16_ref),
 #ifdef PKM_X86
     ROW(f32_to_bf16, PKM_ISA_AVX2, pkm_f32_to_bf16_avx2),
     ROW(f32_to_bf16, PKM_ISA_AVX512, pkm_f32_to_bf16_avx512),
@@ -48,6 +53,14 @@ static const pkm_kernel_row rows[] = {
     ROW(adamw_update, PKM_ISA_AVX512, pkm_adamw_update_avx512),
     ROW(sum_squares, PKM_ISA_AVX2, pkm_sum_squares_avx2),
     ROW(sum_squares, PKM_ISA_AVX512, pkm_sum_squares_avx512),
+    ROW(matvec[PKM_F32], PKM_ISA_AVX2, pkm_matvec_f32_avx2),
+    ROW(matvec[PKM_F32], PKM_ISA_AVX512, pkm_matvec_f32_avx512),
+    ROW(matvec[PKM_BF16], PKM_ISA_AVX2, pkm_matvec_bf16_avx2),
+    ROW(matvec[PKM_BF16], PKM_ISA_AVX512, pkm_matvec_bf16_avx512),
+    ROW(transpose[PKM_F32], PKM_ISA_AVX512, pkm_transpose_f32_avx512),
+    ROW(transpose[PKM_BF16], PKM_ISA_AVX512, pkm_transpose_bf16_avx512),
+    ROW(column_sums[PKM_F32], PKM_ISA_AVX512, pkm_column_sums_f32_avx512),
+    ROW(column_sums[PKM_BF16], PKM_ISA_AVX512, pkm_column_sums_bf16_avx512),
 #endif
 };
 

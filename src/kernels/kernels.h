@@ -17,15 +17,18 @@
 #include "kernels/adamw_update.h"
 #include "kernels/bag.h"
 #include "kernels/block_product.h"
+#include "kernels/column_sums.h"
 #include "kernels/convert.h"
 #include "kernels/elementwise.h"
 #include "kernels/half_scores.h"
+#include "kernels/matvec.h"
 #include "kernels/norm.h"
 #include "kernels/row_dots.h"
 #include "kernels/row_step.h"
 #include "kernels/select.h"
 #include "kernels/softmax.h"
 #include "kernels/sum_squares.h"
+#include "kernels/transpose.h"
 #include "pkm/dtype.h"
 
 /* Rows of keys and values are f32 or bf16: index PKM_F32 or PKM_BF16. */
@@ -54,7 +57,9 @@ typedef struct pkm_kernels {
     pkm_exp_shift_fn *exp_shift;
     pkm_softmax_backward_fn *softmax_backward;
     pkm_block_product_fn *block_product;
-    pkm_transpose_fn *transpose;
+    pkm_matvec_fn *matvec[PKM_ROW_DTYPES];
+    pkm_transpose_fn *transpose[PKM_ROW_DTYPES];
+    pkm_column_sums_fn *column_sums[PKM_ROW_DTYPES];
 } pkm_kernels;
 
 typedef void (*pkm_kernel_fn)(void);

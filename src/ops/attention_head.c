@@ -163,7 +163,7 @@ void pkm_attention_head_forward(const pkm_attention_head *head,
 
     load_rows(s->k, &head->k, 0, n_keys, dim, 1.0f);
     load_rows(s->v, &head->v, 0, n_keys, dim, 1.0f);
-    pkm_kernels_get()->transpose(s->k_t, s->keys, s->k, dim, n_keys, dim);
+    pkm_kernels_get()->transpose[PKM_F32](s->k_t, s->keys, s->k, dim, n_keys, dim);
     for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS)
         forward_block(head, s, block_at(head, first));
 }
@@ -247,8 +247,8 @@ void pkm_attention_head_backward(const pkm_attention_head *head,
 
     load_rows(s->k, &head->k, 0, n_keys, dim, 1.0f);
     load_rows(s->v, &head->v, 0, n_keys, dim, 1.0f);
-    pkm_kernels_get()->transpose(s->k_t, s->keys, s->k, dim, n_keys, dim);
-    pkm_kernels_get()->transpose(s->v_t, s->keys, s->v, dim, n_keys, dim);
+    pkm_kernels_get()->transpose[PKM_F32](s->k_t, s->keys, s->k, dim, n_keys, dim);
+    pkm_kernels_get()->transpose[PKM_F32](s->v_t, s->keys, s->v, dim, n_keys, dim);
     memset(s->dk, 0, bytes);
     memset(s->dv, 0, bytes);
     for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS)

@@ -11,7 +11,15 @@
 
 pkm_status pkm_params_create(pkm_params **out)
 {
-    return pkm_alloc_array((void **)out, 1, sizeof **out, "a parameter table");
+    pkm_params *params;
+
+    PKM_TRY(pkm_alloc_array((void **)&params, 1, sizeof *params, "a parameter table"));
+    if (pkm_dense_scratch_create(&params->scratch) != PKM_OK) {
+        pkm_free(params);
+        return PKM_ERR_NOMEM;
+    }
+    *out = params;
+    return PKM_OK;
 }
 
 void pkm_params_destroy(pkm_params *params)
@@ -22,6 +30,7 @@ void pkm_params_destroy(pkm_params *params)
         pkm_dense_destroy(params->entries[i]->dense);
         pkm_free(params->entries[i]);
     }
+    pkm_dense_scratch_destroy(params->scratch);
     pkm_free(params->entries);
     pkm_free(params->blocks);
     pkm_pages_free(params->arena, params->arena_bytes);
@@ -70,6 +79,7 @@ pkm_status pkm_params_add(pkm_params *params, pkm_param **out, const pkm_param_s
     PKM_TRY(pkm_alloc_array((void **)&param, 1, sizeof *param, "a parameter"));
     param->spec = *spec;
     param->dtype = PKM_F32;
+    param->scratch = params->scratch;
     param->count = 1;
     for (int i = 0; i < spec->n_dims; i++)
         param->count *= spec->dims[i];
@@ -247,6 +257,7 @@ pkm_status pkm_param_use_dense(pkm_param *param, const pkm_dense_config *config)
         if (wanted.max_rows == has->max_rows && wanted.backward == has->backward)
             return PKM_OK;
     }
+    wanted.scratch = param->scratch;
     PKM_TRY(pkm_dense_create(&dense, &wanted));
     pkm_dense_destroy(param->dense);
     param->dense = dense;

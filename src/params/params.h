@@ -48,15 +48,16 @@ typedef struct pkm_param_spec {
 
 typedef struct pkm_param {
     pkm_param_spec spec;
-    int64_t count;    /* product of dims */
-    pkm_dtype dtype;  /* of data: PKM_F32 but for row-sparse tables */
-    void *data;       /* [dims] */
-    float *grad;      /* [dims], NULL unless trained and dense */
-    float *moment1;   /* Adam's m, [dims] */
-    float *moment2;   /* Adam's v, [dims] */
-    pkm_dense *dense; /* the packed copy, if products use this weight; owned */
-    uint64_t version; /* raised by every change of data */
-    uint64_t packed;  /* version that `dense` was packed from; 0 = never */
+    int64_t count;              /* product of dims */
+    pkm_dtype dtype;            /* of data: PKM_F32 but for row-sparse tables */
+    void *data;                 /* [dims] */
+    float *grad;                /* [dims], NULL unless trained and dense */
+    float *moment1;             /* Adam's m, [dims] */
+    float *moment2;             /* Adam's v, [dims] */
+    pkm_dense *dense;           /* the packed copy, if products use this weight; owned */
+    uint64_t version;           /* raised by every change of data */
+    uint64_t packed;            /* version that `dense` was packed from; 0 = never */
+    pkm_dense_scratch *scratch; /* of the table, for its packed copies */
 } pkm_param;
 
 typedef struct pkm_params pkm_params;
@@ -88,7 +89,7 @@ void pkm_params_init(pkm_params *params, uint64_t seed);
  * (raising max_rows and backward where needed). */
 pkm_status pkm_param_use_dense(pkm_param *param, const pkm_dense_config *config);
 
-/* Packs the weights that changed since they were packed; call before each forward. */
+/* Tells dense maps which weights changed since they were packed; call before each forward. */
 void pkm_params_pack(pkm_params *params);
 
 /* Bytes pkm_params_allocate takes, checked. */

@@ -24,6 +24,7 @@ struct pkm_params {
     size_t arena_bytes;
     pkm_param_block *blocks; /* of every entry in the arena */
     int64_t n_blocks;
+    pkm_dense_scratch *scratch; /* shared by the packed copies: one product runs at a time */
 };
 
 #endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dense/dense_few.h"
+
+#include "base/alloc.h"
+#include "base/size.h"
+#include "base/threads.h"
+#include "dense/dense_copy.h"
+
+/* Outputs per block: a few microseconds of reading. */
+enum { BLOCK = 64 };
+
+typedef struct few_job {
+    pkm_dense_few *few;
+    const float *master;
+    void *y;
+    pkm_dtype y_dtype;
+    const void *x;
+    const float *bias;
+    int64_t n_rows;
+} few_job;
+
+/* The master's column of output o as a row; the reads are strided only for [n_in, n_out]. */
+static void pack_row(int64_t o, int thread, void *user)
+{
+    const few_job *job = user;
+    const pkm_dense_few *few = job->few;
+    const float *from = job->master + o * few->out_step;
+
+    (void)thread;
+    for (int64_t i = 0; i < few->n_in; i++) {
+        if (few->dtype == PKM_F32)
+            ((float *)few->rows)[o * few->n_in + i] = from[i * few->in_step];
+        else
+            ((uint16_t *)few->rows)[o * few->n_in + i] = pkm_f32_to_bf16(from[i * few->in_step]);
+    }
+}
+
+static pkm_status pack(pkm_dense_few *few, few_job *job)
+{
+    if (few->fresh)
+        return PKM_OK;
+    if (few->rows == NULL)
+        PKM_TRY(pkm_alloc(&few->rows,
+                          (size_t)(few->n_in * few->n_out) * pkm_dtype_bytes(few->dtype),
+                          "a weight for decoding"));
+    pkm_parallel(few->n_out, pack_row, job);
+    few->fresh = true;
+    return PKM_OK;
+}
+
+static void few_block(int64_t block, int thread, void *user)
+{
+    const few_job *job = user;
+    const pkm_dense_few *few = job->few;
+    int64_t first = block * BLOCK, count = pkm_min_i64(BLOCK, few->n_out - first);
+    float sums[PKM_DENSE_FEW_ROWS * BLOCK]; /* [n_rows, count] */
+
+    (void)thread;
+    pkm_kernels_get()->matvec[few->dtype](sums, job->x,
+                                          (const char *)few->rows + (size_t)(first * few->n_in) *
+                                                                        pkm_dtype_bytes(few->dtype),
+                                          job->n_rows, count, few->n_in);
+    for (int64_t r = 0; r < job->n_rows; r++) {
+        float *row = sums + r * count;
+        int64_t at = r * few->n_out + first;
+
+        for (int64_t j = 0; job->bias != NULL && j < count; j++)
+            row[j] += job->bias[first + j];
+        pkm_copy_converted((char *)job->y + (size_t)at * pkm_dtype_bytes(job->y_dtype),
+                           job->y_dtype, row, PKM_F32, count);
+    }
+}
+
+pkm_status pkm_dense_few_run(pkm_dense_few *few, const float *master, void *y, pkm_dtype y_dtype,
+                             const void *x, const float *bias, int64_t n_rows)
+{
+    few_job job = {few, master, y, y_dtype, x, bias, n_rows};
+
+    PKM_TRY(pack(few, &job));
+    pkm_parallel(pkm_ceil_div(few->n_out, BLOCK), few_block, &job);
+    return PKM_OK;
+}
+
+void pkm_dense_few_release(pkm_dense_few *few)
+{
+    pkm_free(few->rows);
+}
+
+typedef struct sums_job {
+    float *sums;
+    const void *in;
+    pkm_dtype dtype;
+    int64_t n_rows, n_columns;
+    bool accumulate;
+} sums_job;
+
+static void sums_block(int64_t block, int thread, void *user)
+{
+    const sums_job *job = user;
+    int64_t first = block * BLOCK, count = pkm_min_i64(BLOCK, job->n_columns - first);
+    double sum[BLOCK];
+
+    (void)thread;
+    for (int64_t j = 0; j < count; j++)
+        sum[j] = job->accumulate ? (double)job->sums[first + j] : 0.0;
+    pkm_kernels_get()->column_sums[job->dtype](
+        sum, (const char *)job->in + (size_t)first * pkm_dtype_bytes(job->dtype), job->n_columns,
+        job->n_rows, count);
+    for (int64_t j = 0; j < count; j++)
+        job->sums[first + j] = (float)sum[j];
+}
+
+void pkm_dense_column_sums(float *sums, const void *in, pkm_dtype dtype, int64_t n_rows,
+                           int64_t n_columns, bool accumulate)
+{
+    sums_job job = {sums, in, dtype, n_rows, n_columns, accumulate};
+
+    pkm_parallel(pkm_ceil_div(n_columns, BLOCK), sums_block, &job);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A few rows at a time (decoding): y = x W + bias bound by reading W, so W is kept row after row,
+ * [n_out, n_in] in the compute dtype, and read once for all the rows. And column sums, the gradient
+ * of a bias. Both cut their output into fixed blocks.
+ */
+#ifndef PKM_DENSE_DENSE_FEW_H
+#define PKM_DENSE_DENSE_FEW_H
+
+#include "dense/dense.h"
+
+typedef struct pkm_dense_few {
+    int64_t n_in, n_out;
+    int64_t in_step, out_step; /* of the master weight's elements */
+    pkm_dtype dtype;           /* of x and rows */
+    void *rows;                /* [n_out, n_in] */
+    bool fresh;                /* rows are those of the master weight */
+} pkm_dense_few;
+
+/* n_rows <= PKM_DENSE_FEW_ROWS; see pkm_dense_forward. */
+pkm_status pkm_dense_few_run(pkm_dense_few *few, const float *master, void *y, pkm_dtype y_dtype,
+                             const void *x, const float *bias, int64_t n_rows);
+void pkm_dense_few_release(pkm_dense_few *few);
+
+/* sums [n_columns] = or += sum over rows of in [n_rows, n_columns], in double. */
+void pkm_dense_column_sums(float *sums, const void *in, pkm_dtype dtype, int64_t n_rows,
+                           int64_t n_columns, bool accumulate);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dense/onednn_weight.h"
+
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/threads.h"
+#include "dense/dense_copy.h"
+#include "dense/dense_scratch.h"
+
+/* Rows per chunk. Each chunk reads and writes all of c, so long ones are the rule; how long is a
+ * matter of scratch (long_rows). Short ones waste little on a remainder. */
+enum { LONG, SHORT };
+enum { LONG_ROWS = 4096, SHORT_ROWS = 256, SCRATCH_TARGET = 64 << 20 };
+
+/* Rows of c per block: few enough for many threads, enough to reuse the packed operand. */
+enum { WHOLE, REST };
+enum { BLOCK = 64 };
+
+/* Rows of a chunk that one thread transposes or copies at a time. */
+enum { COPY_ROWS = 64 };
+
+typedef struct weight_job {
+    const pkm_weight_product *product;
+    const pkm_gemm *gemm[2]; /* for whole blocks and for the rest of m, NULL if there is none */
+    float *c;
+    const char *left, *right; /* of this chunk */
+    int64_t rows, count;      /* rows of the chunk, and those that exist */
+    bool right_staged;
+    char *turned;  /* left transposed, [m, rows] native */
+    char *staged;  /* right, [rows, n] native, where it must be converted or filled up */
+    char *form;    /* right, packed */
+    char *scratch; /* of each thread: a gemm's own, or COPY_ROWS staged rows of left */
+    size_t thread_bytes;
+    _Atomic int status;
+} weight_job;
+
+static int64_t long_rows(const pkm_weight_product *product)
+{
+    int64_t rows = LONG_ROWS;
+    int64_t row_bytes = (product->m + product->n) * (int64_t)pkm_dtype_bytes(product->native);
+
+    while (rows > SHORT_ROWS && rows * row_bytes > SCRATCH_TARGET)
+        rows /= 2;
+    return rows;
+}
+
+static int64_t block_height(const pkm_weight_product *product, int block)
+{
+    return block == WHOLE ? BLOCK : product->m % BLOCK;
+}
+
+static pkm_status need_gemm(pkm_weight_product *product, const pkm_gemm **out, int chunk, int block,
+                            int64_t rows, bool accumulate)
+{
+    pkm_gemm **place = &product->gemm[chunk][block][accumulate];
+    pkm_gemm_spec spec = {.m = block_height(product, block),
+                          .n = product->n,
+                          .k = rows,
+                          .in = product->native,
+                          .out = PKM_F32,
+                          .accumulate = accumulate,
+                          .form = product->form[chunk]};
+
+    if (*place == NULL)
+        PKM_TRY(pkm_gemm_create(place, &spec));
+    if (product->form[chunk] == NULL)
+        product->form[chunk] = *place;
+    *out = *place;
+    return PKM_OK;
+}
+
+static pkm_status need_gemms(pkm_weight_product *product, weight_job *job, int chunk,
+                             bool accumulate)
+{
+    job->gemm[WHOLE] = job->gemm[REST] = NULL;
+    if (product->m >= BLOCK)
+        PKM_TRY(need_gemm(product, &job->gemm[WHOLE], chunk, WHOLE, job->rows, accumulate));
+    if (product->m % BLOCK > 0)
+        PKM_TRY(need_gemm(product, &job->gemm[REST], chunk, REST, job->rows, accumulate));
+    return PKM_OK;
+}
+
+static void carve(weight_job *job, pkm_arena *arena)
+{
+    const pkm_weight_product *product = job->product;
+    size_t element = pkm_dtype_bytes(product->native);
+    size_t own = (size_t)(COPY_ROWS * product->m) * element, form = 0;
+
+    for (int block = WHOLE; block <= REST; block++) {
+        if (job->gemm[block] == NULL)
+            continue;
+        form = pkm_gemm_form_bytes(job->gemm[block]);
+        if (pkm_gemm_scratch_bytes(job->gemm[block]) > own)
+            own = pkm_gemm_scratch_bytes(job->gemm[block]);
+    }
+    job->turned = pkm_arena_take(arena, (size_t)(product->m * job->rows), element);
+    job->form = pkm_arena_take(arena, form, 1);
+    job->staged =
+        pkm_arena_take(arena, job->right_staged ? (size_t)(product->n * job->rows) : 0, element);
+    job->thread_bytes = pkm_round_up(own, PKM_ALIGN);
+    job->scratch = pkm_arena_take(arena, (size_t)pkm_threads(), job->thread_bytes);
+}
+
+static pkm_status plan_scratch(weight_job *job, pkm_dense_scratch *scratch)
+{
+    pkm_arena measured = {0}, placed = {0};
+    void *data;
+
+    carve(job, &measured);
+    PKM_TRY(pkm_dense_scratch_reserve(scratch, &data, measured.used));
+    placed.base = data;
+    carve(job, &placed);
+    return PKM_OK;
+}
+
+/* rows [COPY_ROWS, width] of `from`, those that exist; the others are zero. */
+static void stage(char *to, const weight_job *job, const char *from, int64_t first, int64_t width)
+{
+    const pkm_weight_product *product = job->product;
+    int64_t exist = pkm_max_i64(0, pkm_min_i64(COPY_ROWS, job->count - first));
+    size_t element = pkm_dtype_bytes(product->native), bytes = (size_t)(exist * width) * element;
+
+    if (exist > 0)
+        pkm_copy_converted(to, product->native,
+                           from + (size_t)(first * width) * pkm_dtype_bytes(product->compute),
+                           product->compute, exist * width);
+    memset(to + bytes, 0, (size_t)(COPY_ROWS * width) * element - bytes);
+}
+
+static void prepare_block(int64_t index, int thread, void *user)
+{
+    const weight_job *job = user;
+    const pkm_weight_product *product = job->product;
+    int64_t first = index * COPY_ROWS;
+    size_t element = pkm_dtype_bytes(product->native);
+    const char *left = job->left + (size_t)(first * product->m) * element;
+    char *turned = job->turned + (size_t)first * element;
+
+    if (product->native != product->compute || job->count - first < COPY_ROWS) {
+        char *rows = job->scratch + (size_t)thread * job->thread_bytes;
+
+        stage(rows, job, job->left, first, product->m);
+        left = rows;
+    }
+    pkm_kernels_get()->transpose[product->native](turned, job->rows, left, product->m, COPY_ROWS,
+                                                  product->m);
+    if (job->right_staged)
+        stage(job->staged + (size_t)(first * product->n) * element, job, job->right, first,
+              product->n);
+}
+
+static void multiply_block(int64_t index, int thread, void *user)
+{
+    weight_job *job = user;
+    const pkm_weight_product *product = job->product;
+    int64_t first = index * BLOCK;
+    const pkm_gemm *gemm = job->gemm[first + BLOCK <= product->m ? WHOLE : REST];
+    pkm_status status =
+        pkm_gemm_run(gemm, job->c + first * product->n,
+                     job->turned + (size_t)(first * job->rows) * pkm_dtype_bytes(product->native),
+                     job->form, NULL, job->scratch + (size_t)thread * job->thread_bytes);
+
+    if (status != PKM_OK)
+        job->status = status;
+}
+
+static pkm_status run_chunk(weight_job *job)
+{
+    const pkm_weight_product *product = job->product;
+
+    pkm_parallel(job->rows / COPY_ROWS, prepare_block, job);
+    PKM_TRY(pkm_gemm_pack(job->gemm[product->m >= BLOCK ? WHOLE : REST], job->form,
+                          job->right_staged ? job->staged : job->right, product->native, product->n,
+                          1));
+    pkm_parallel(pkm_ceil_div(product->m, BLOCK), multiply_block, job);
+    if (job->status != PKM_OK)
+        return pkm_fail((pkm_status)job->status, "%s failed in a weight gradient [%lld, %lld]",
+                        pkm_gemm_provider(), (long long)product->m, (long long)product->n);
+    return PKM_OK;
+}
+
+pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch, float *c,
+                                  const void *left, const void *right, int64_t n_rows,
+                                  bool accumulate)
+{
+    weight_job job = {.product = product, .c = c};
+    size_t element = pkm_dtype_bytes(product->compute);
+    int64_t first = 0;
+
+    do { /* zero rows are one chunk of zeros */
+        int chunk = n_rows - first >= long_rows(product) ? LONG : SHORT;
+
+        job.rows = chunk == LONG ? long_rows(product) : SHORT_ROWS;
+        job.count = pkm_min_i64(job.rows, n_rows - first);
+        job.left = (const char *)left + (size_t)(first * product->m) * element;
+        job.right = (const char *)right + (size_t)(first * product->n) * element;
+        job.right_staged = product->native != product->compute || job.count < job.rows;
+        PKM_TRY(need_gemms(product, &job, chunk, accumulate || first > 0));
+        PKM_TRY(plan_scratch(&job, scratch));
+        PKM_TRY(run_chunk(&job));
+        first += job.rows;
+    } while (first < n_rows);
+    return PKM_OK;
+}
+
+void pkm_weight_product_release(pkm_weight_product *product)
+{
+    pkm_gemm **gemm = &product->gemm[0][0][0];
+
+    for (size_t i = 0; i < sizeof product->gemm / sizeof *gemm; i++)
+        pkm_gemm_destroy(gemm[i]);
+}

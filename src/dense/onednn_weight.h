@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * c [m, n] = or += left^T right over the rows: the gradient of a weight. Rows are taken in chunks
+ * of fixed sizes, the last filled up with zeros; for each chunk left is transposed and right packed
+ * once, then rows of c are cut into blocks. Chunks are added in order, so bits do not depend on the
+ * threads.
+ */
+#ifndef PKM_DENSE_ONEDNN_WEIGHT_H
+#define PKM_DENSE_ONEDNN_WEIGHT_H
+
+#include "dense/dense.h"
+#include "dense/onednn_gemm.h"
+
+typedef struct pkm_weight_product {
+    int64_t m, n;
+    pkm_dtype compute;       /* of left and right */
+    pkm_dtype native;        /* what oneDNN multiplies in: PKM_F32 where it has no bf16 */
+    pkm_gemm *gemm[2][2][2]; /* [chunk][block of m or its rest][accumulates]; made when needed */
+    const pkm_gemm *form[2]; /* [chunk]: the one that chose the form of right; borrowed */
+} pkm_weight_product;
+
+/* left [n_rows, m], right [n_rows, n], c f32 */
+pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch, float *c,
+                                  const void *left, const void *right, int64_t n_rows,
+                                  bool accumulate);
+void pkm_weight_product_release(pkm_weight_product *product);
+
+#endif
