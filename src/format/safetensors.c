@@ -309,6 +309,11 @@ void pkm_st_close(pkm_st_reader *reader)
     pkm_free(reader);
 }
 
+const char *pkm_st_path(const pkm_st_reader *reader)
+{
+    return reader->path;
+}
+
 int64_t pkm_st_count(const pkm_st_reader *reader)
 {
     return reader->count;

@@ -28,6 +28,7 @@ typedef struct pkm_st_reader pkm_st_reader;
 /* Maps (or, no_mmap, reads) the file and checks the whole header. */
 pkm_status pkm_st_open(pkm_st_reader **out, const char *path, bool no_mmap);
 void pkm_st_close(pkm_st_reader *reader);
+const char *pkm_st_path(const pkm_st_reader *reader);
 int64_t pkm_st_count(const pkm_st_reader *reader);
 const pkm_st_tensor *pkm_st_at(const pkm_st_reader *reader, int64_t index); /* sorted by name */
 const pkm_st_tensor *pkm_st_find(const pkm_st_reader *reader, const char *name);

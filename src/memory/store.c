@@ -71,10 +71,11 @@ static pkm_status allocate_table(pkm_store *store, const char *map_path)
     return PKM_OK;
 }
 
-pkm_status pkm_store_create(pkm_store **out, const pkm_store_config *config)
+/* With a table of its own, or on a borrowed one. */
+static pkm_status create(pkm_store **out, const pkm_store_config *config, const void *table)
 {
     pkm_store *store;
-    pkm_status status;
+    pkm_status status = PKM_OK;
 
     PKM_TRY(pkm_store_config_check(config));
     PKM_TRY(pkm_alloc_array((void **)&store, 1, sizeof *store, "a value store"));
@@ -86,13 +87,28 @@ pkm_status pkm_store_create(pkm_store **out, const pkm_store_config *config)
                              .value_dim = config->value_dim,
                              .optimizer = config->optimizer,
                              .seed = config->seed};
-    status = allocate_table(store, config->map_path);
+    if (table != NULL)
+        store->rows.values = (void *)table; /* without training nothing writes it */
+    else
+        status = allocate_table(store, config->map_path);
     if (status != PKM_OK) {
         pkm_store_destroy(store);
         return status;
     }
     *out = store;
     return PKM_OK;
+}
+
+pkm_status pkm_store_create(pkm_store **out, const pkm_store_config *config)
+{
+    return create(out, config, NULL);
+}
+
+pkm_status pkm_store_create_view(pkm_store **out, const pkm_store_config *config, const void *table)
+{
+    if (config->train)
+        return pkm_fail(PKM_ERR_ARG, "a borrowed value table cannot be trained");
+    return create(out, config, table);
 }
 
 void pkm_store_destroy(pkm_store *store)

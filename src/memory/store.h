@@ -24,6 +24,11 @@
 #include "pkm/dtype.h"
 #include "pkm/memory.h"
 
+/* A store on a table [slots, value_dim] that is borrowed and only read: of a mapped model file. Not
+ * to be trained, filled or initialised. */
+pkm_status pkm_store_create_view(pkm_store **out, const pkm_store_config *config,
+                                 const void *table);
+
 /* Registers the table as row-sparse entry `name` of `params`, so that saving, loading, counting and
  * printing see it; the store keeps owning the memory and must outlive the table's use. The name
  * also picks the stream of pkm_store_init. */

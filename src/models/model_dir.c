@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights of a model directory. config.json is in model_config.c. */
+#include "models/model_dir.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "base/file.h"
+
+static const char weights_name[] = "model.safetensors";
+
+enum { POINTER_BYTES = 255 };
+
+/* Replaces *path, a pointer file, by the folder it names beside itself. */
+static pkm_status follow_pointer(char **path)
+{
+    char *text, *target, *slash;
+    size_t bytes;
+    pkm_status status;
+
+    PKM_TRY(pkm_file_read(&text, &bytes, *path, POINTER_BYTES));
+    text[strcspn(text, "\n")] = '\0';
+    if (text[0] == '\0' || text[0] == '.' || strchr(text, '/') != NULL) {
+        pkm_free(text);
+        return pkm_fail(PKM_ERR_FORMAT, "%s: is neither a folder nor the name of one beside it",
+                        *path);
+    }
+    slash = strrchr(*path, '/');
+    if (slash != NULL)
+        slash[0] = '\0';
+    status = slash == NULL ? pkm_string_copy(&target, text)
+                           : pkm_path_join(&target, slash == *path ? "/" : *path, text);
+    pkm_free(text);
+    PKM_TRY(status);
+    pkm_free(*path);
+    *path = target;
+    return PKM_OK;
+}
+
+pkm_status pkm_model_dir_path(char **out, const char *dir, const char *name)
+{
+    char *folder, *path;
+    pkm_status status;
+
+    PKM_TRY(pkm_string_copy(&folder, dir));
+    status = pkm_file_exists(folder) ? follow_pointer(&folder) : PKM_OK;
+    if (status == PKM_OK)
+        status = pkm_path_join(&path, folder, name);
+    pkm_free(folder);
+    PKM_TRY(status);
+    *out = path;
+    return PKM_OK;
+}
+
+/* ---- saving ---- */
+
+static void describe(pkm_st_entry *out, const pkm_param *param)
+{
+    *out = (pkm_st_entry){.name = param->spec.name,
+                          .dtype = param->dtype,
+                          .n_dims = param->spec.n_dims,
+                          .data = param->data};
+    memcpy(out->dims, param->spec.dims, (size_t)param->spec.n_dims * sizeof out->dims[0]);
+}
+
+pkm_status pkm_model_dir_save_weights(const char *dir, const pkm_gpt *gpt, int64_t step)
+{
+    int count = pkm_params_count(gpt->params);
+    char step_text[32];
+    const char *const metadata[][2] = {{"pkm_version", PKM_VERSION}, {"pkm_step", step_text}};
+    pkm_st_entry *entries;
+    char *path = NULL;
+    pkm_status status;
+
+    PKM_TRY(pkm_alloc_array((void **)&entries, (size_t)count, sizeof *entries, "tensors to save"));
+    for (int i = 0; i < count; i++)
+        describe(&entries[i], pkm_params_at(gpt->params, i));
+    snprintf(step_text, sizeof step_text, "%" PRId64, step);
+    status = pkm_path_join(&path, dir, weights_name);
+    if (status == PKM_OK)
+        status = pkm_st_write(path, entries, count, metadata, 2);
+    pkm_free(path);
+    pkm_free(entries);
+    return status;
+}
+
+/* ---- loading ---- */
+
+static const char lm_prefix[] = "transformer.";
+
+/* GPT2LMHeadModel writes "transformer.wte.weight", GPT2Model "wte.weight". */
+static const char *prefix_of(const pkm_st_reader *reader)
+{
+    return pkm_st_find(reader, "transformer.wte.weight") != NULL ? lm_prefix : "";
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t text_bytes = strlen(text), end_bytes = strlen(end);
+
+    return text_bytes >= end_bytes && strcmp(text + text_bytes - end_bytes, end) == 0;
+}
+
+/* Tensors that GPT-2 files carry and nobody needs: causal masks, and the head, which is wte. */
+static bool is_buffer(const char *name)
+{
+    return ends_with(name, ".attn.bias") || ends_with(name, ".attn.masked_bias") ||
+           strcmp(name, "lm_head.weight") == 0;
+}
+
+static const char *file_name(char *out, size_t bytes, const pkm_st_reader *reader, const char *name)
+{
+    snprintf(out, bytes, "%s%s", prefix_of(reader), name);
+    return out;
+}
+
+static pkm_status check_known(const pkm_gpt *gpt, const pkm_st_reader *reader)
+{
+    const char *prefix = prefix_of(reader);
+    size_t prefix_bytes = strlen(prefix);
+
+    for (int64_t i = 0; i < pkm_st_count(reader); i++) {
+        const char *name = pkm_st_at(reader, i)->name;
+
+        if (is_buffer(name))
+            continue;
+        if (strncmp(name, prefix, prefix_bytes) != 0 ||
+            pkm_params_find(gpt->params, name + prefix_bytes) == NULL)
+            return pkm_fail(PKM_ERR_FORMAT, "%s: tensor '%s' belongs to no part of the model",
+                            pkm_st_path(reader), name);
+    }
+    return PKM_OK;
+}
+
+static pkm_status check_shapes(const pkm_gpt *gpt, const pkm_st_reader *reader)
+{
+    char name[PKM_PARAM_NAME + sizeof lm_prefix];
+    const pkm_st_tensor *unused;
+
+    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
+        const pkm_param_spec *spec = &pkm_params_at(gpt->params, i)->spec;
+
+        PKM_TRY(pkm_st_check(reader, file_name(name, sizeof name, reader, spec->name), &unused,
+                             spec->n_dims, spec->dims));
+    }
+    return check_known(gpt, reader);
+}
+
+static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
+{
+    char name[PKM_PARAM_NAME + sizeof lm_prefix];
+
+    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
+        pkm_param *param = pkm_params_at(gpt->params, i);
+        const pkm_param_spec *spec = &param->spec;
+
+        file_name(name, sizeof name, reader, spec->name);
+        if (pkm_st_find(reader, name)->data == param->data)
+            continue; /* a table that is read where it lies */
+        PKM_TRY(pkm_st_copy(reader, name, param->data, param->dtype, spec->n_dims, spec->dims));
+        pkm_param_changed(param);
+    }
+    return PKM_OK;
+}
+
+pkm_status pkm_model_dir_load_weights(pkm_gpt *gpt, const char *dir, bool no_mmap)
+{
+    pkm_st_reader *reader = NULL;
+    char *path = NULL;
+    pkm_status status = pkm_model_dir_path(&path, dir, weights_name);
+
+    if (status == PKM_OK)
+        status = pkm_st_open(&reader, path, no_mmap);
+    if (status == PKM_OK)
+        status = check_shapes(gpt, reader);
+    if (status == PKM_OK)
+        status = copy_tensors(gpt, reader);
+    pkm_st_close(reader);
+    pkm_free(path);
+    return status;
+}
+
+/* The tables that can be used in place: of the table's dtype, and aligned for it. */
+static pkm_status find_tables(const void *tables[PKM_LIST_MAX], const pkm_gpt_config *config,
+                              const pkm_st_reader *reader)
+{
+    const char *dtype = config->value_dtype == PKM_BF16 ? "BF16" : "F32";
+    const int64_t dims[2] = {config->memory.n_keys * config->memory.n_keys,
+                             config->memory.value_dim};
+
+    for (int i = 0; i < pkm_gpt_n_stores(config); i++) {
+        char name[PKM_PARAM_NAME + sizeof lm_prefix];
+        const pkm_st_tensor *tensor;
+        pkm_gpt_name stem;
+
+        file_name(name, sizeof name, reader, pkm_gpt_values_name(&stem, i));
+        PKM_TRY(pkm_st_check(reader, name, &tensor, 2, dims));
+        if (strcmp(tensor->dtype, dtype) == 0 &&
+            (uintptr_t)tensor->data % pkm_dtype_bytes(config->value_dtype) == 0)
+            tables[i] = tensor->data;
+    }
+    return PKM_OK;
+}
+
+/* Shapes are compared before memory is taken: a config that lies costs nothing. */
+static pkm_status open_gpt(pkm_gpt **out, const pkm_gpt_config *config, const pkm_st_reader *reader)
+{
+    const void *tables[PKM_LIST_MAX] = {NULL};
+    pkm_gpt *gpt;
+    pkm_status status;
+
+    PKM_TRY(find_tables(tables, config, reader));
+    PKM_TRY(pkm_gpt_declare(&gpt, config, false, tables));
+    status = check_shapes(gpt, reader);
+    if (status == PKM_OK)
+        status = pkm_gpt_allocate(gpt);
+    if (status == PKM_OK)
+        status = copy_tensors(gpt, reader);
+    if (status != PKM_OK) {
+        pkm_gpt_destroy(gpt);
+        return status;
+    }
+    *out = gpt;
+    return PKM_OK;
+}
+
+pkm_status pkm_model_dir_open(pkm_gpt **out, pkm_st_reader **weights, const char *dir,
+                              int precision, bool no_mmap)
+{
+    pkm_gpt_config config;
+    pkm_st_reader *reader = NULL;
+    char *path = NULL;
+    pkm_status status;
+
+    PKM_TRY(pkm_model_dir_load_config(&config, dir));
+    if (precision >= 0)
+        config.compute = (pkm_dtype)precision;
+    status = pkm_model_dir_path(&path, dir, weights_name);
+    if (status == PKM_OK)
+        status = pkm_st_open(&reader, path, no_mmap);
+    pkm_free(path);
+    if (status == PKM_OK)
+        status = open_gpt(out, &config, reader);
+    if (status != PKM_OK) {
+        pkm_st_close(reader);
+        return status;
+    }
+    *weights = reader;
+    return PKM_OK;
+}
