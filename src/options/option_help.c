@@ -68,7 +68,7 @@ static void describe_limits(char *out, size_t bytes, const pkm_option *row)
         append(out, bytes, part);
     }
     if (number) {
-        snprintf(part, sizeof part, "%.15g to %.15g", row->min, row->max);
+        pkm_option_range(part, sizeof part, row);
         append(out, bytes, part);
     }
     if (preset || required)

@@ -136,30 +136,42 @@ bool pkm_option_value_valid(const pkm_option_value *value, const pkm_option *row
     return true;
 }
 
+void pkm_option_range(char *out, size_t bytes, const pkm_option *row)
+{
+    const double exact = 9007199254740992.0;
+
+    if (row->max == exact)
+        snprintf(out, bytes, "%.15g to 2^53", row->min);
+    else
+        snprintf(out, bytes, "%.15g to %.15g", row->min, row->max);
+}
+
 /* What row accepts, as words: "a whole number from 1 to 64". */
 static void describe(char *out, size_t bytes, const pkm_option *row)
 {
+    char range[64];
+
+    pkm_option_range(range, sizeof range, row);
     switch (row->type) {
     case PKM_OPTION_BOOL:
         snprintf(out, bytes, "true or false");
         break;
     case PKM_OPTION_INT:
-        snprintf(out, bytes, "a whole number from %.15g to %.15g", row->min, row->max);
+        snprintf(out, bytes, "a whole number from %s", range);
         break;
     case PKM_OPTION_REAL:
-        snprintf(out, bytes, "a number from %.15g to %.15g", row->min, row->max);
+        snprintf(out, bytes, "a number from %s", range);
         break;
     case PKM_OPTION_CHOICE:
         snprintf(out, bytes, "one of %s", row->choices);
         break;
     case PKM_OPTION_LIST:
-        snprintf(out, bytes, "up to %d whole numbers from %.15g to %.15g", PKM_LIST_MAX, row->min,
-                 row->max);
+        snprintf(out, bytes, "up to %d whole numbers from %s", PKM_LIST_MAX, range);
         break;
     case PKM_OPTION_STRING:
     case PKM_OPTION_TEXTS:
         if (row->max > 0)
-            snprintf(out, bytes, "text of %.15g to %.15g bytes", row->min, row->max);
+            snprintf(out, bytes, "text of %s bytes", range);
         else
             snprintf(out, bytes, "text%s", row->min > 0 ? ", not empty" : "");
         break;

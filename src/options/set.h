@@ -34,6 +34,8 @@ bool pkm_option_value_parse(pkm_option_value *out, const pkm_option *row, const 
 /* Whether a value read elsewhere is in row's range. */
 bool pkm_option_value_valid(const pkm_option_value *value, const pkm_option *row);
 
+/* "1 to 64": the range of row's numbers or lengths. */
+void pkm_option_range(char *out, size_t bytes, const pkm_option *row);
 /* "LABEL is 'SHOWN': expected ..." with what row accepts. */
 pkm_status pkm_option_refuse(pkm_status status, const pkm_option *row, const char *label,
                              const char *shown);

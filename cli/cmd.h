@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A subcommand of pkm: one file, cmd_<name>.c, with its option rows and its run function, and one
+ * row of the table in main.c; parsing, --help and completion follow from these. Results go to
+ * stdout, everything else to stderr.
+ */
+#ifndef PKM_CLI_CMD_H
+#define PKM_CLI_CMD_H
+
+#include <stdbool.h>
+
+#include "bench.h"
+#include "pkm/pkm.h"
+
+/* Exit codes; a stop by a signal is 128 + its number (130, 143). */
+enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+
+/* What a run function gets: its options parsed and checked. */
+typedef struct cmd_input {
+    const struct cmd *cmd;
+    const void *options;     /* struct of cmd->options */
+    pkm_option_set *set;     /* the set behind it */
+    pkm_option_set *extra;   /* the library's options of training, or those of a benchmark */
+    const char *const *args; /* [n_args], what is no option */
+    int n_args;
+    int argc; /* the command line as typed */
+    char **argv;
+} cmd_input;
+
+typedef struct cmd {
+    const char *name;    /* "train", "tokenizer train" */
+    const char *summary; /* for lists of commands */
+    const char *args;    /* "PATH...", "[FILE]"; NULL: none */
+    int min_args, max_args;
+    const pkm_option_table *options; /* NULL: none of its own */
+    int (*run)(const cmd_input *input);
+    bool training;          /* takes the library's options of training too */
+    const pkm_bench *bench; /* the benchmark of a "bench ..." command, whose options it takes */
+} cmd;
+
+enum { CMD_ANY_ARGS = 1 << 30, CMD_TABLES = 3 };
+
+/* A table of options from its rows. */
+#define CMD_OPTIONS(rows, type)                                                                    \
+    {                                                                                              \
+        (rows), (int)(sizeof(rows) / sizeof(rows)[0]), sizeof(type)                                \
+    }
+
+/* All commands, in the order of help. */
+const cmd *cmd_all(int *count);
+/* The command whose name is the first one or two of the words; *used = words taken. */
+const cmd *cmd_find(int n_words, char *const *words, int *used);
+/* The tables a command's options come from; returns their number. */
+int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES]);
+
+/* False, after a message, when an option whose text may not be empty was not given. */
+bool cmd_check_required(const cmd_input *input);
+
+/* "pkm train: sentence", and for wrong usage where help is found; both return the exit code. */
+int cmd_fail(const cmd_input *input, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cmd_usage(const cmd_input *input, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The library's message; an argument it refused is wrong usage, a cancelled call a signal's. */
+int cmd_status(const cmd_input *input, pkm_status status);
+
+void cmd_print_help(const cmd *command);
+void cmd_print_overview(void);
+/* Says that word names no command and what was meant perhaps; returns the exit code. */
+int cmd_unknown(const char *word);
+/* Runs "tokenizer" and "bench", which are nothing without a second word. */
+int cmd_group(const cmd_input *input);
+
+int cmd_bench(const cmd_input *input);
+int cmd_completion(const cmd_input *input);
+int cmd_data(const cmd_input *input);
+int cmd_demo(const cmd_input *input);
+int cmd_eval(const cmd_input *input);
+int cmd_generate(const cmd_input *input);
+int cmd_help(const cmd_input *input);
+int cmd_info(const cmd_input *input);
+int cmd_inspect(const cmd_input *input);
+int cmd_tokenizer_decode(const cmd_input *input);
+int cmd_tokenizer_encode(const cmd_input *input);
+int cmd_tokenizer_train(const cmd_input *input);
+int cmd_train(const cmd_input *input);
+int cmd_version(const cmd_input *input);
+
+extern const pkm_option_table cmd_bench_options;
+extern const pkm_option_table cmd_data_options;
+extern const pkm_option_table cmd_demo_options;
+extern const pkm_option_table cmd_eval_options;
+extern const pkm_option_table cmd_generate_options;
+extern const pkm_option_table cmd_info_options;
+extern const pkm_option_table cmd_inspect_options;
+extern const pkm_option_table cmd_tokenizer_codec_options;
+extern const pkm_option_table cmd_tokenizer_train_options;
+extern const pkm_option_table cmd_train_options;
+
+#endif

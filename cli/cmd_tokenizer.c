@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pkm tokenizer train: learn a vocabulary from files and folders. */
+#include <stdio.h>
+
+#include "cmd.h"
+#include "progress.h"
+#include "stop.h"
+
+typedef struct train_options {
+    int64_t vocab_size, max_bytes;
+    const char *out;
+} train_options;
+
+static const pkm_option rows[] = {
+    {.name = "vocab_size",
+     .type = PKM_OPTION_INT,
+     .offset = offsetof(train_options, vocab_size),
+     .min = 257,
+     .max = 1000000,
+     .preset = "16384",
+     .unit = "tokens",
+     .help = "size of the vocabulary: 256 bytes, the merges and the end-of-text token"},
+    {.name = "out",
+     .type = PKM_OPTION_STRING,
+     .offset = offsetof(train_options, out),
+     .min = 1,
+     .unit = "DIR",
+     .help = "folder for tokenizer.json"},
+    {.name = "max_bytes",
+     .type = PKM_OPTION_INT,
+     .offset = offsetof(train_options, max_bytes),
+     .max = 9007199254740992.0,
+     .preset = "0",
+     .unit = "bytes",
+     .help = "text read at most; 0: all"},
+};
+
+const pkm_option_table cmd_tokenizer_train_options = CMD_OPTIONS(rows, train_options);
+
+int cmd_tokenizer_train(const cmd_input *input)
+{
+    const train_options *options = input->options;
+    progress bar = {.title = "tokenizer"};
+    pkm_tokenizer_train_config config = {
+        .vocab_size = options->vocab_size,
+        .max_bytes = (uint64_t)options->max_bytes,
+        .progress = progress_phase,
+        .user = &bar,
+    };
+    pkm_tokenizer *tokenizer = NULL;
+    pkm_status status;
+
+    stop_catch();
+    status = pkm_tokenizer_train(&tokenizer, input->args, input->n_args, &config);
+    progress_end(&bar);
+    if (status == PKM_OK)
+        status = pkm_tokenizer_save(tokenizer, options->out);
+    if (status == PKM_OK)
+        printf("%s/tokenizer.json: %lld tokens, hash %s\n", options->out,
+               (long long)pkm_tokenizer_vocab_size(tokenizer), pkm_tokenizer_hash(tokenizer));
+    pkm_tokenizer_destroy(tokenizer);
+    return status == PKM_OK ? CMD_DONE : cmd_status(input, status);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "input_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_stdin(const char *path)
+{
+    return path == NULL || strcmp(path, "-") == 0;
+}
+
+const char *input_name(const char *path)
+{
+    return is_stdin(path) ? "standard input" : path;
+}
+
+FILE *input_open(const cmd_input *input, const char *path)
+{
+    FILE *file = is_stdin(path) ? stdin : fopen(path, "rbe");
+
+    if (file == NULL)
+        (void)cmd_fail(input, "%s: cannot open: %s", path, strerror(errno));
+    return file;
+}
+
+/* Reads to the end of file into a buffer that doubles; NULL with errno set. */
+static char *read_all(FILE *file, size_t *bytes)
+{
+    size_t capacity = 1 << 16, used = 0;
+    char *data = malloc(capacity);
+
+    while (data != NULL) {
+        size_t got = fread(data + used, 1, capacity - used - 1, file);
+        char *larger;
+
+        used += got;
+        if (got == 0)
+            break;
+        if (capacity - used > 1)
+            continue;
+        capacity *= 2;
+        larger = realloc(data, capacity);
+        if (larger == NULL)
+            free(data);
+        data = larger;
+    }
+    if (data != NULL && ferror(file)) {
+        free(data);
+        return NULL;
+    }
+    if (data != NULL)
+        data[used] = '\0';
+    *bytes = used;
+    return data;
+}
+
+char *input_read(const cmd_input *input, const char *path, size_t *bytes)
+{
+    FILE *file = input_open(input, path);
+    char *data;
+
+    if (file == NULL)
+        return NULL;
+    data = read_all(file, bytes);
+    if (data == NULL)
+        (void)cmd_fail(input, "%s: cannot read: %s", input_name(path), strerror(errno));
+    if (file != stdin)
+        (void)fclose(file);
+    return data;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pkm: the table of commands and the way from a command line to a run function. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+/*
+ * A new command: cmd_<name>.c with its rows and its run function, both declared in cmd.h; its row
+ * here; its test in tests/cli/.
+ */
+static const cmd commands[] = {
+    {
+        .name = "info",
+        .summary = "what this build is and what it chose on this machine",
+        .run = cmd_info,
+        .options = &cmd_info_options,
+    },
+    {
+        .name = "tokenizer",
+        .summary = "learn a vocabulary; text to token ids and back",
+        .run = cmd_group,
+        .args = "train|encode|decode",
+        .max_args = CMD_ANY_ARGS,
+    },
+    {
+        .name = "tokenizer train",
+        .summary = "learn a vocabulary from files and folders",
+        .run = cmd_tokenizer_train,
+        .args = "PATH...",
+        .min_args = 1,
+        .max_args = CMD_ANY_ARGS,
+        .options = &cmd_tokenizer_train_options,
+    },
+    {
+        .name = "tokenizer encode",
+        .summary = "text to token ids",
+        .run = cmd_tokenizer_encode,
+        .args = "[FILE]",
+        .max_args = 1,
+        .options = &cmd_tokenizer_codec_options,
+    },
+    {
+        .name = "tokenizer decode",
+        .summary = "token ids to text",
+        .run = cmd_tokenizer_decode,
+        .args = "[FILE]",
+        .max_args = 1,
+        .options = &cmd_tokenizer_codec_options,
+    },
+    {
+        .name = "data",
+        .summary = "files and folders to a data set of token ids",
+        .run = cmd_data,
+        .args = "PATH...",
+        .min_args = 1,
+        .max_args = CMD_ANY_ARGS,
+        .options = &cmd_data_options,
+    },
+    {
+        .name = "completion",
+        .summary = "completion script for a shell",
+        .run = cmd_completion,
+        .args = "bash|zsh|fish",
+        .min_args = 1,
+        .max_args = 1,
+    },
+    {
+        .name = "help",
+        .summary = "help on a command",
+        .run = cmd_help,
+        .args = "[COMMAND]",
+        .max_args = 2,
+    },
+    {
+        .name = "version",
+        .summary = "the version",
+        .run = cmd_version,
+    },
+};
+
+typedef struct common_options {
+    int64_t threads;
+    bool help;
+} common_options;
+
+/* --threads comes first so that commands with the training options can leave it out. */
+static const pkm_option common_rows[] = {
+    {.name = "threads",
+     .type = PKM_OPTION_INT,
+     .offset = offsetof(common_options, threads),
+     .max = 1024,
+     .preset = "0",
+     .group = "Common",
+     .help = "threads; 0: as many as this process may use"},
+    {.name = "help",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(common_options, help),
+     .group = "Common",
+     .help = "print this help"},
+};
+
+static const pkm_option_table common_table = CMD_OPTIONS(common_rows, common_options);
+static const pkm_option_table help_table = {common_rows + 1, 1, sizeof(common_options)};
+
+const cmd *cmd_all(int *count)
+{
+    *count = (int)(sizeof commands / sizeof commands[0]);
+    return commands;
+}
+
+static const cmd *find_name(const char *name)
+{
+    int count;
+    const cmd *all = cmd_all(&count);
+
+    for (int i = 0; i < count; i++)
+        if (strcmp(all[i].name, name) == 0)
+            return &all[i];
+    return NULL;
+}
+
+const cmd *cmd_find(int n_words, char *const *words, int *used)
+{
+    char two[128] = "";
+    const cmd *found;
+
+    if (n_words > 1)
+        snprintf(two, sizeof two, "%s %s", words[0], words[1]);
+    found = find_name(two);
+    *used = found != NULL ? 2 : 1;
+    return found != NULL ? found : find_name(words[0]);
+}
+
+int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES])
+{
+    int n = 0;
+
+    if (command->options != NULL)
+        out[n++] = command->options;
+    if (command->training)
+        out[n++] = pkm_train_option_table();
+    else if (command->bench != NULL)
+        out[n++] = &command->bench->options;
+    out[n++] = command->training ? &help_table : &common_table;
+    return n;
+}
+
+bool cmd_check_required(const cmd_input *input)
+{
+    const pkm_option_table *table = input->cmd->options;
+
+    for (int i = 0; table != NULL && i < table->count; i++) {
+        const pkm_option *row = &table->rows[i];
+        char name[64];
+
+        if (row->type != PKM_OPTION_STRING || row->min < 1 ||
+            (*(const char *const *)((const char *)input->options + row->offset))[0] != '\0')
+            continue;
+        snprintf(name, sizeof name, "%s", row->name);
+        for (char *c = name; *c != '\0'; c++)
+            *c = *c == '_' ? '-' : *c;
+        cmd_usage(input, "--%s %s is missing: %s", name, row->unit, row->help);
+        return false;
+    }
+    return true;
+}
+
+static bool check_args(const cmd_input *input)
+{
+    const cmd *command = input->cmd;
+
+    if (input->n_args < command->min_args)
+        cmd_usage(input, "%s is missing", command->args);
+    else if (input->n_args > command->max_args)
+        cmd_usage(input, "unexpected argument '%s'", input->args[command->max_args]);
+    else
+        return true;
+    return false;
+}
+
+/* Settings of the process before the command runs. PKM_ISA is read by the kernels, too late to
+ * refuse a wrong one: asking for the report checks it. */
+static pkm_status prepare_process(const cmd_input *input, const common_options *common)
+{
+    char *report = NULL;
+    pkm_status status = PKM_OK;
+
+    if (!input->cmd->training)
+        status = pkm_set_threads((int)common->threads);
+    if (status == PKM_OK && getenv("PKM_ISA") != NULL)
+        status = pkm_info_json(&report);
+    pkm_text_free(report);
+    return status;
+}
+
+/* sets[0..n) belong to the tables of the command; the last is the common one. */
+static int run_with(cmd_input *input, pkm_option_set *const *sets, int n, int argc, char **argv)
+{
+    const char **args = calloc((size_t)argc + 1, sizeof *args);
+    pkm_status status;
+    int code = CMD_USAGE;
+
+    if (args == NULL)
+        return cmd_fail(input, "out of memory");
+    status = pkm_options_set_env(input->cmd->training ? input->extra : sets[n - 1]);
+    if (status == PKM_OK)
+        status = pkm_options_parse_args(sets, n, argc, argv, args, &input->n_args);
+    if (status == PKM_OK)
+        status = prepare_process(input, pkm_options_values(sets[n - 1]));
+    input->args = args;
+    if (status != PKM_OK)
+        code = cmd_status(input, status);
+    else if (check_args(input) && (input->cmd->training || cmd_check_required(input)))
+        code = input->cmd->run(input);
+    free(args);
+    return code;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || (i == 0 && strcmp(argv[i], "-h") == 0))
+            return true;
+    return false;
+}
+
+static int run_command(cmd_input *input, int argc, char **argv)
+{
+    const pkm_option_table *tables[CMD_TABLES];
+    pkm_option_set *sets[CMD_TABLES] = {NULL};
+    int n = cmd_tables(input->cmd, tables), code;
+    pkm_status status = PKM_OK;
+
+    if (wants_help(argc, argv)) {
+        cmd_print_help(input->cmd);
+        return CMD_DONE;
+    }
+    for (int i = 0; i < n && status == PKM_OK; i++)
+        status = pkm_options_create(&sets[i], tables[i]);
+    if (status == PKM_OK) {
+        if (input->cmd->options != NULL) {
+            input->set = sets[0];
+            input->options = pkm_options_values(sets[0]);
+        }
+        if (input->cmd->training || input->cmd->bench != NULL)
+            input->extra = sets[n - 2];
+        code = run_with(input, sets, n, argc, argv);
+    } else {
+        code = cmd_status(input, status);
+    }
+    for (int i = 0; i < n; i++)
+        pkm_options_destroy(sets[i]);
+    return code;
+}
+
+/* A result that did not reach its reader is a failure: a full disk, a closed descriptor. */
+static int close_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    perror("pkm: cannot write to standard output");
+    return code == CMD_DONE ? CMD_FAILED : code;
+}
+
+int main(int argc, char **argv)
+{
+    cmd_input input = {.argc = argc, .argv = argv};
+    int used = 0;
+
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        cmd_print_overview();
+        return close_output(CMD_DONE);
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        argv[1] += 2;
+    input.cmd = cmd_find(argc - 1, argv + 1, &used);
+    if (input.cmd == NULL)
+        return cmd_unknown(argv[1]);
+    return close_output(run_command(&input, argc - 1 - used, argv + 1 + used));
+}
