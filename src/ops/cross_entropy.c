@@ -213,7 +213,7 @@ static pkm_cost cross_entropy_cost(const pkm_node *node, int64_t n_rows, bool ba
 }
 
 /* size: dim, vocabulary */
-static const pkm_op_case cross_entropy_cases[] = {{5, {4, 7}}, {70, {12, 1100}}};
+static const pkm_op_case cross_entropy_cases[] = {{5, {4, 7}}, {20, {6, 1100}}};
 
 const pkm_op pkm_op_cross_entropy = {
     .name = "cross_entropy",
