@@ -75,8 +75,9 @@ pkm_status pkm_pages_alloc(void **out, size_t bytes, const char *what)
 
     if (hook_fails(bytes))
         return out_of_memory(bytes, what);
-    pages = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                 -1, 0);
+    /* Not reserved: plans are laid out, measured and refused before a page is touched. */
+    pages = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED)
         return out_of_memory(bytes, what);
     /* A wish: where the system has no huge pages the table works all the same. */

@@ -51,6 +51,10 @@ pkm_status pkm_checkpoint_save(const char *dir, const pkm_gpt *gpt, const pkm_tr
         status = pkm_manifest_write(temporary, names, (int)(sizeof names / sizeof names[0]));
     if (status == PKM_OK)
         status = pkm_directory_sync(temporary);
+    /* One of this step that is there already was found damaged: training would have gone on from
+     * it. */
+    if (status == PKM_OK)
+        status = pkm_directory_remove(dir);
     if (status == PKM_OK && rename(temporary, dir) != 0)
         status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename the checkpoint", dir);
     if (status != PKM_OK) {

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small world for tests of training: text, tokenizer, data set, and runs on it. */
+#ifndef PKM_TESTS_RUN_H
+#define PKM_TESTS_RUN_H
+
+#include <stddef.h>
+
+#include "pkm/train.h"
+
+typedef struct small_world {
+    char *dir;  /* temporary folder */
+    char *data; /* data set with its tokenizer (vocabulary 320) */
+} small_world;
+
+void small_world_create(small_world *out);
+void small_world_destroy(small_world *world);
+
+/* Path of a run in the world's folder; pkm_free'd by the caller. */
+char *small_world_run(const small_world *world, const char *name);
+
+/* Trains into a run of this name with options as "name", "value", ..., NULL over those of a model
+ * small enough for tests; stops after step stop_at (0: runs to the end). */
+pkm_status small_train(const small_world *world, const char *run, bool resume, int stop_at,
+                       const char *const *options);
+
+/* The whole of a file of a run; pkm_free'd by the caller. */
+char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes);
+
+#endif

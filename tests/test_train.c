@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training end to end on a small world: it learns, resumes to the bit, refuses what it must. */
+#include "pkm/train.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "support/check.h"
+#include "support/run.h"
+
+static small_world world;
+
+static int create_world(void **state)
+{
+    (void)state;
+    small_world_create(&world);
+    return 0;
+}
+
+static int destroy_world(void **state)
+{
+    (void)state;
+    small_world_destroy(&world);
+    return 0;
+}
+
+static void check_same_file(const char *run_a, const char *run_b, const char *name)
+{
+    size_t bytes_a, bytes_b;
+    char *a = small_run_file(&world, run_a, name, &bytes_a);
+    char *b = small_run_file(&world, run_b, name, &bytes_b);
+
+    if (bytes_a != bytes_b || memcmp(a, b, bytes_a) != 0)
+        fail_msg("%s of %s and %s differ", name, run_a, run_b);
+    pkm_free(a);
+    pkm_free(b);
+}
+
+/* The logs but for the fields that tell time and memory. */
+static void check_same_log(const char *run_a, const char *run_b)
+{
+    static const char *const clocks[] = {"wall", "tok_per_s", "rss_mb"};
+    size_t bytes_a, bytes_b;
+    char *a = small_run_file(&world, run_a, "metrics.jsonl", &bytes_a), *next_a = a;
+    char *b = small_run_file(&world, run_b, "metrics.jsonl", &bytes_b), *next_b = b;
+
+    for (int line = 1; *next_a != '\0' || *next_b != '\0'; line++) {
+        size_t length_a = strcspn(next_a, "\n"), length_b = strcspn(next_b, "\n");
+        json_t *object_a = json_loadb(next_a, length_a, 0, NULL);
+        json_t *object_b = json_loadb(next_b, length_b, 0, NULL);
+
+        assert_non_null(object_a);
+        for (int i = 0; i < 3; i++) {
+            json_object_del(object_a, clocks[i]);
+            json_object_del(object_b, clocks[i]);
+        }
+        if (!json_equal(object_a, object_b))
+            fail_msg("line %d of the logs of %s and %s differ", line, run_a, run_b);
+        json_decref(object_a);
+        json_decref(object_b);
+        next_a += length_a + 1;
+        next_b += length_b + 1;
+    }
+    pkm_free(a);
+    pkm_free(b);
+}
+
+static void check_same_run(const char *run_a, const char *run_b)
+{
+    check_same_file(run_a, run_b, "model.safetensors");
+    check_same_file(run_a, run_b, "checkpoints/step-00000012/optim.safetensors");
+    check_same_log(run_a, run_b);
+}
+
+/* 12 steps at once, against 7 and 5 more in a second process's place, for several threads. */
+static void test_resume_to_the_bit(void **state)
+{
+    static const char *const precisions[] = {"f32", "bf16"};
+
+    (void)state;
+    for (int p = 0; p < 2; p++) {
+        const char *whole[] = {"precision", precisions[p], "threads", "1", NULL};
+        const char *parts[] = {"precision", precisions[p], "threads", "2", NULL};
+        char run_whole[32], run_parts[32], run_threads[32];
+
+        snprintf(run_whole, sizeof run_whole, "whole-%s", precisions[p]);
+        snprintf(run_parts, sizeof run_parts, "parts-%s", precisions[p]);
+        snprintf(run_threads, sizeof run_threads, "threads-%s", precisions[p]);
+        check_ok(small_train(&world, run_whole, false, 0, whole));
+        check_fails(small_train(&world, run_parts, false, 7, parts), PKM_ERR_CANCELLED, "step 7",
+                    NULL);
+        check_ok(small_train(&world, run_parts, true, 0, parts));
+        check_same_run(run_whole, run_parts);
+        parts[3] = "3";
+        check_ok(small_train(&world, run_threads, false, 0, parts));
+        check_same_run(run_whole, run_threads);
+    }
+}
+
+static double logged(const char *run, int line, const char *key)
+{
+    size_t bytes;
+    char *log = small_run_file(&world, run, "metrics.jsonl", &bytes), *at = log;
+    json_t *object;
+    double value;
+
+    for (int i = 0; i < line; i++)
+        at += strcspn(at, "\n") + 1;
+    object = json_loadb(at, strcspn(at, "\n"), 0, NULL);
+    value = json_number_value(json_object_get(object, key));
+    json_decref(object);
+    pkm_free(log);
+    return value;
+}
+
+static void test_learns(void **state)
+{
+    static const char *const longer[] = {"steps",     "150", "dropout",    "0", "lr", "0.01",
+                                         "precision", "f32", "eval_every", "0", NULL};
+    double first, last;
+
+    (void)state;
+    check_ok(small_train(&world, "learns", false, 0, longer));
+    first = logged("learns", 0, "loss");
+    last = logged("learns", 149, "loss");
+    /* ln 320 = 5.77 before anything is learnt; the text has about 20 equally likely words. */
+    assert_true(first > 5.4 && first < 6.2);
+    assert_true(last < 3.5);
+}
+
+/* Four sequences at once, and two and two: the same up to rounding. */
+static void test_accumulation_is_the_same_step(void **state)
+{
+    static const char *const at_once[] = {"batch",     "4",   "grad_accum", "1",
+                                          "precision", "f32", "query_norm", "layer",
+                                          "dropout",   "0",   NULL};
+    static const char *const halves[] = {"batch",     "2",   "grad_accum", "2",
+                                         "precision", "f32", "query_norm", "layer",
+                                         "dropout",   "0",   NULL};
+
+    (void)state;
+    check_ok(small_train(&world, "at-once", false, 0, at_once));
+    check_ok(small_train(&world, "halves", false, 0, halves));
+    for (int line = 0; line < 5; line++) {
+        double a = logged("at-once", line, "loss"), b = logged("halves", line, "loss");
+
+        assert_true(a - b < 1e-4 && b - a < 1e-4);
+    }
+}
+
+static void test_every_variant_trains(void **state)
+{
+    static const char *const variants[][9] = {
+        {"memory_layers", "0,1", "shared_values", "true", "memory_mode", "add", NULL},
+        {"query_norm", "layer", "gate", "relu", "value_dim", "16", NULL},
+        {"query_norm", "none", "gate", "raw", "output_gate", "swilu", NULL},
+        {"value_dtype", "bf16", "value_optimizer", "adagrad", "value_clip", "1", NULL},
+        {"value_optimizer", "sgd", "value_lr", "0.1", "schedule", "rsqrt", NULL},
+        {"memory_heads", "1", "topk", "8", "grad_accum", "2", NULL},
+        {"memory_layers", "", "schedule", "constant", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+        char run[32];
+
+        snprintf(run, sizeof run, "variant-%zu", i);
+        check_ok(small_train(&world, run, false, 0, variants[i]));
+        assert_true(logged(run, 11, "loss") < 6.5);
+    }
+}
+
+static void test_refusals(void **state)
+{
+    static const char *const wider[] = {"dim", "64", NULL};
+    static const char *const both[] = {"tokens", "1000", NULL};
+    static const char *const huge[] = {"n_keys", "8000", "dim", "1024", NULL};
+
+    (void)state;
+    check_fails(small_train(&world, "refused", false, 0, both), PKM_ERR_ARG, "tokens", NULL);
+    check_fails(small_train(&world, "refused", false, 0, huge), PKM_ERR_NOMEM, "GiB", NULL);
+    check_ok(small_train(&world, "refused", false, 0, NULL));
+    check_fails(small_train(&world, "refused", false, 0, NULL), PKM_ERR_STATE, "--resume", NULL);
+    check_fails(small_train(&world, "refused", true, 0, wider), PKM_ERR_ARG, "dim", NULL);
+}
+
+/* A damaged newest checkpoint: the one before is used. */
+static void test_falls_back(void **state)
+{
+    char *path = small_world_run(&world, "fall/checkpoints/step-00000010/state.json");
+
+    (void)state;
+    check_fails(small_train(&world, "fall", false, 11, NULL), PKM_ERR_CANCELLED, "step 11", NULL);
+    check_ok(pkm_file_write(path, "{}", 2));
+    pkm_free(path);
+    path = small_world_run(&world, "fall/checkpoints/step-00000011/model.safetensors");
+    check_ok(pkm_file_write(path, "cut", 3));
+    pkm_free(path);
+    check_ok(small_train(&world, "fall", true, 0, NULL));
+    check_ok(small_train(&world, "straight", false, 0, NULL));
+    check_same_run("straight", "fall");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resume_to_the_bit),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_accumulation_is_the_same_step),
+        cmocka_unit_test(test_every_variant_trains),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_falls_back),
+    };
+
+    return cmocka_run_group_tests(tests, create_world, destroy_world);
+}
