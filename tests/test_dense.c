@@ -280,10 +280,10 @@ static void run_all(fixture *f, int threads, float *out)
 static void test_threads_do_not_change_bits(void **state)
 {
     static const int threads[] = {2, 3, 4, 7};
-    static const int64_t rows[] = {1, 3, 300, 1000};
+    static const int64_t rows[] = {3, 1000};
 
     (void)state;
-    for (int variant = 0; variant < 16; variant++) {
+    for (int variant = 0; variant < 8; variant++) {
         fixture f;
         pkm_dense_config config = {.n_in = 96,
                                    .n_out = 160,
