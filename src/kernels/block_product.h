@@ -27,6 +27,6 @@ typedef struct pkm_block_product {
 
 typedef void pkm_block_product_fn(const pkm_block_product *product);
 
-pkm_block_product_fn pkm_block_product_ref;
+pkm_block_product_fn pkm_block_product_ref, pkm_block_product_avx2, pkm_block_product_avx512;
 
 #endif

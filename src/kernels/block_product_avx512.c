@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_avx512.h"
+
+#include "kernels/block_product_simd.h"
+
+void pkm_block_product_avx512(const pkm_block_product *product)
+{
+    product_all(product);
+}

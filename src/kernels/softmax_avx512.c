@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_avx512.h"
+
+#include "kernels/softmax_simd.h"
+
+float pkm_row_max_avx512(const float *x, int64_t count)
+{
+    return row_max_all(x, count);
+}
+
+float pkm_exp_shift_avx512(float *out, const float *x, float shift, int64_t count)
+{
+    return exp_shift_all(out, x, shift, count);
+}
+
+void pkm_softmax_backward_avx512(float *out, const float *p, const float *dp, int64_t count)
+{
+    softmax_backward_all(out, p, dp, count);
+}

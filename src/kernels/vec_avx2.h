@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The names of vec_avx512.h, where they are explained, for vectors of 8 floats. */
+#ifndef PKM_KERNELS_VEC_AVX2_H
+#define PKM_KERNELS_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m256 vec;
+
+enum { VEC = 8, VEC_TILE = 2 };
+
+static inline __m256i vec_lanes(int64_t left)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(left >= VEC ? VEC : (int)left), lane);
+}
+
+static inline vec vec_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+static inline vec vec_load_all(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline vec vec_load(const float *p, int64_t left)
+{
+    return left >= VEC ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, vec_lanes(left));
+}
+
+static inline vec vec_load_or(const float *p, int64_t left, vec other)
+{
+    return _mm256_blendv_ps(other, vec_load(p, left), _mm256_castsi256_ps(vec_lanes(left)));
+}
+
+static inline void vec_store(float *p, vec x, int64_t left)
+{
+    if (left >= VEC)
+        _mm256_storeu_ps(p, x);
+    else
+        _mm256_maskstore_ps(p, vec_lanes(left), x);
+}
+
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+static inline vec vec_unless_less(vec a, vec b, vec x)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_NLT_UQ), x);
+}
+
+static inline vec vec_round(vec x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+static inline vec vec_times_power(vec x, vec n)
+{
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+}
+
+static inline float vec_sum(vec x)
+{
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline float vec_top(vec x)
+{
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+#endif

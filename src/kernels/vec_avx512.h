@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A vector of floats under names that do not say its width, so that one source (<family>_simd.h)
+ * serves several instruction sets. `left` >= 1 counts the elements from p on: lanes beyond are 0
+ * when loaded and not stored. vec_max(a, b) and vec_min(a, b) are b where either is NaN.
+ */
+#ifndef PKM_KERNELS_VEC_AVX512_H
+#define PKM_KERNELS_VEC_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m512 vec;
+
+/* Lanes; vectors per row of a tile of 4 rows that the registers hold. */
+enum { VEC = 16, VEC_TILE = 4 };
+
+static inline __mmask16 vec_lanes(int64_t left)
+{
+    return left >= VEC ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
+}
+
+static inline vec vec_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline vec vec_load(const float *p, int64_t left)
+{
+    return _mm512_maskz_loadu_ps(vec_lanes(left), p);
+}
+
+static inline vec vec_load_or(const float *p, int64_t left, vec other)
+{
+    return _mm512_mask_loadu_ps(other, vec_lanes(left), p);
+}
+
+static inline vec vec_load_all(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline void vec_store(float *p, vec x, int64_t left)
+{
+    _mm512_mask_storeu_ps(p, vec_lanes(left), x);
+}
+
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+/* a * b + c, rounded once */
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+/* x where a >= b or either is NaN, else 0 */
+static inline vec vec_unless_less(vec a, vec b, vec x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), x);
+}
+
+/* The nearest whole number, ties to even. */
+static inline vec vec_round(vec x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x * 2^n for whole n in [-126, 127] */
+static inline vec vec_times_power(vec x, vec n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+
+static inline float vec_sum(vec x)
+{
+    return _mm512_reduce_add_ps(x);
+}
+
+static inline float vec_top(vec x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+
+#endif
