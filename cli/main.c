@@ -59,6 +59,27 @@ static const cmd commands[] = {
         .options = &cmd_data_options,
     },
     {
+        .name = "train",
+        .summary = "train a model, with or without memories",
+        .run = cmd_train,
+        .options = &cmd_train_options,
+        .training = true,
+    },
+    {
+        .name = "eval",
+        .summary = "loss, perplexity, bits per byte and memory usage",
+        .run = cmd_eval,
+        .args = "[FILE...]",
+        .max_args = CMD_ANY_ARGS,
+        .options = &cmd_eval_options,
+    },
+    {
+        .name = "generate",
+        .summary = "continue a text",
+        .run = cmd_generate,
+        .options = &cmd_generate_options,
+    },
+    {
         .name = "completion",
         .summary = "completion script for a shell",
         .run = cmd_completion,

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pkm train: train a model on a data set, or go on with a run. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "input_file.h"
+#include "stop.h"
+#include "train_view.h"
+
+typedef struct train_options {
+    const char *data, *out, *config, *init_from;
+    bool resume, print_config;
+} train_options;
+
+static const pkm_option rows[] = {
+    {.name = "data",
+     .type = PKM_OPTION_STRING,
+     .offset = offsetof(train_options, data),
+     .min = 1,
+     .unit = "DIR",
+     .help = "data set made by pkm data"},
+    {.name = "out",
+     .type = PKM_OPTION_STRING,
+     .offset = offsetof(train_options, out),
+     .min = 1,
+     .unit = "RUN",
+     .help = "folder for the run; it is a model for all other commands"},
+    {.name = "config",
+     .type = PKM_OPTION_STRING,
+     .offset = offsetof(train_options, config),
+     .unit = "FILE",
+     .help = "JSON file of the options below; the command line wins"},
+    {.name = "resume",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(train_options, resume),
+     .help = "go on with the run in --out, with its options where none are given; start it if "
+             "there is none"},
+    {.name = "init_from",
+     .type = PKM_OPTION_STRING,
+     .offset = offsetof(train_options, init_from),
+     .unit = "MODEL",
+     .help = "start from the weights of another model"},
+    {.name = "print_config",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(train_options, print_config),
+     .help = "print the options as JSON for --config, and stop"},
+};
+
+const pkm_option_table cmd_train_options = CMD_OPTIONS(rows, train_options);
+
+static int load_config(const cmd_input *input, const char *path)
+{
+    size_t bytes;
+    char *text = input_read(input, path, &bytes);
+    pkm_status status;
+
+    if (text == NULL)
+        return CMD_FAILED;
+    status = pkm_options_set_json(input->extra, text, bytes, path, PKM_ORIGIN_FILE);
+    free(text);
+    return status == PKM_OK ? CMD_DONE : cmd_status(input, status);
+}
+
+static int print_config(const cmd_input *input)
+{
+    char *text;
+    pkm_status status = pkm_options_json(input->extra, &text);
+
+    if (status != PKM_OK)
+        return cmd_status(input, status);
+    puts(text);
+    pkm_text_free(text);
+    return CMD_DONE;
+}
+
+/* The word as a shell reads it back. */
+static void print_quoted(FILE *file, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        fputs(word, file);
+        return;
+    }
+    fputc('\'', file);
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            fputs("'\\''", file);
+        else
+            fputc(*word, file);
+    }
+    fputc('\'', file);
+}
+
+static void print_resume_command(const cmd_input *input)
+{
+    const train_options *options = input->options;
+
+    fputs("to go on:", stderr);
+    for (int i = 0; i < input->argc; i++) {
+        fputc(' ', stderr);
+        print_quoted(stderr, input->argv[i]);
+    }
+    fputs(options->resume ? "\n" : " --resume\n", stderr);
+}
+
+static int train(const cmd_input *input)
+{
+    const train_options *options = input->options;
+    const pkm_train_paths paths = {
+        .data = options->data,
+        .tokenizer = options->data,
+        .out = options->out,
+        .init_from = options->init_from[0] != '\0' ? options->init_from : NULL,
+        .resume = options->resume,
+    };
+    train_view view = {.bar.title = "train"};
+    pkm_train_result result;
+    pkm_status status;
+
+    stop_catch();
+    status = pkm_train(&result, &paths, input->extra, train_view_show, &view);
+    progress_end(&view.bar);
+    if (status == PKM_ERR_CANCELLED) {
+        fprintf(stderr, "pkm train: %s\n", pkm_last_error());
+        print_resume_command(input);
+    }
+    if (status != PKM_OK)
+        return cmd_status(input, status);
+    printf("%s: step %" PRId64 ", %" PRId64 " tokens", options->out, result.step, result.tokens);
+    if (isfinite(result.val_loss))
+        printf(", held-out loss %.4f, perplexity %.2f", result.val_loss, exp(result.val_loss));
+    putchar('\n');
+    return CMD_DONE;
+}
+
+int cmd_train(const cmd_input *input)
+{
+    const train_options *options = input->options;
+
+    if (options->config[0] != '\0') {
+        int code = load_config(input, options->config);
+
+        if (code != CMD_DONE)
+            return code;
+    }
+    if (options->print_config)
+        return print_config(input);
+    return cmd_check_required(input) ? train(input) : CMD_USAGE;
+}
