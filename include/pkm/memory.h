@@ -339,7 +339,8 @@ PKM_API pkm_status pkm_memory_forward(pkm_memory *memory, float *y, const float 
  * Shapes:  dx [n_tokens, D] f32 (NULL: not wanted), dy [n_tokens, D] f32, of the last forward
  * Memory:  allocation: none
  * Errors:  PKM_ERR_STATE without a training forward, or more often than grad_accum before a step;
- *          PKM_ERR_NUMERIC if a gradient of the values is not finite
+ *          PKM_ERR_NUMERIC if a gradient of the values is not finite. After a failure all that was
+ *          added up since the last step is dropped
  * Threads: one thread at a time per object (layers that share a store: per store)
  * Since:   0.1
  */

@@ -77,12 +77,12 @@ pkm_status pkm_memory_layer_forward(pkm_memory_layer *layer, void *y, const void
                                     const pkm_memory_call *call);
 
 typedef struct pkm_memory_grads {
-    void *dx;               /* [N, D] in the compute dtype; NULL: not wanted */
+    void *dx;               /* [N, D] in the compute dtype; NULL: not wanted. May be dy */
     bool accumulate_dx;     /* +=, else = */
     bool accumulate_params; /* the same for the gradients of the parameters */
 } pkm_memory_grads;
 
-/* Gradients of the last training forward, made with the same x, mask and saved; records its hits in
+/* Gradients of the last training forward, which was made with the same x, mask and saved; records its hits in
  * the store. */
 pkm_status pkm_memory_layer_backward(pkm_memory_layer *layer, const pkm_memory_grads *grads,
                                      const void *dy, const void *x, const pkm_memory_call *call);
