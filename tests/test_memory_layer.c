@@ -81,7 +81,7 @@ static void set_up(fixture *f, const layer_case *c, pkm_query_norm norm, pkm_gat
     perturb(f->memory, "query_norm.running_var", 0.5f, 1, 5);
     perturb(f->memory, "value_proj.bias", -0.2f, 0.3f, 6);
     perturb(f->memory, "swilu.bias", -0.3f, 0.5f, 7);
-    twin_init(&f->twin, f->memory, &f->config);
+    memory_twin_init(&f->twin, f->memory, &f->config);
     f->n_tokens = c->n_tokens;
     f->count = c->n_tokens * c->dim;
     for (int64_t i = 0; i < c->n_tokens; i++)
@@ -97,7 +97,7 @@ static void set_up(fixture *f, const layer_case *c, pkm_query_norm norm, pkm_gat
 
 static void tear_down(fixture *f)
 {
-    twin_release(&f->twin);
+    memory_twin_release(&f->twin);
     pkm_memory_destroy(f->memory);
 }
 
@@ -106,7 +106,7 @@ static void check_output(fixture *f, bool train)
     double want[MAX_ELEMENTS];
     float rounded[MAX_ELEMENTS];
 
-    twin_forward(&f->twin, want, f->x_twin, f->n_tokens, f->mask, train);
+    memory_twin_forward(&f->twin, want, f->x_twin, f->n_tokens, f->mask, train);
     check_ok(pkm_memory_forward(f->memory, f->y, f->x, f->n_tokens, f->mask, train));
     for (int64_t i = 0; i < f->count; i++)
         rounded[i] = (float)want[i];
@@ -120,7 +120,7 @@ static void check_slopes(fixture *f, double *numbers, const float *got, int64_t 
 
     for (int64_t i = 0; i < count; i++)
         want[i] =
-            (float)twin_slope(&f->twin, &numbers[i], f->dy_twin, f->x_twin, f->n_tokens, f->mask);
+            (float)memory_twin_slope(&f->twin, &numbers[i], f->dy_twin, f->x_twin, f->n_tokens, f->mask);
     check_close(got, want, count, 1e-4, 1e-4, what);
     free(want);
 }
@@ -128,7 +128,7 @@ static void check_slopes(fixture *f, double *numbers, const float *got, int64_t 
 /* The gradient of the values is what a step of SGD at rate 1 took away. */
 static void check_values(fixture *f)
 {
-    twin_tensor *values = twin_find(&f->twin, "values");
+    twin_tensor *values = memory_twin_find(&f->twin, "values");
     float *gradient = malloc((size_t)values->count * sizeof *gradient);
     pkm_memory_tensor after;
 
@@ -190,7 +190,7 @@ static void test_running_statistics(void **state)
     old_mean = ((const float *)mean.data)[0];
     old_variance = ((const float *)variance.data)[0];
     for (int row = 0; row < 3; row++) {
-        q[row] = twin_find(&f.twin, "query.bias")->data[0];
+        q[row] = memory_twin_find(&f.twin, "query.bias")->data[0];
         for (int d = 0; d < 3; d++)
             q[row] += (double)((const float *)weight.data)[d] * f.x_twin[row * 3 + d];
         batch_mean += q[row] / 3;

@@ -21,10 +21,11 @@ static pkm_status memory_lookup_shape(pkm_node *node)
     pkm_memory_saved saved[PKM_MEMORY_SAVED];
     int n_saved = pkm_memory_layer_saved(layer, saved);
 
-    PKM_TRY(pkm_rule_counts(node, node->n_in == 2 ? 2 : 1, 0, 0));
+    PKM_TRY(pkm_rule_counts(node, node->n_in == 2 ? 2 : 1, 0, PKM_MEMORY_PARAMS));
     PKM_TRY(pkm_rule_input(node, 0, compute, dim));
     if (node->n_in == 2)
         PKM_TRY(pkm_rule_input(node, 1, PKM_U8, 1));
+    /* A builder need not list them: they are the layer's. */
     node->n_param = pkm_memory_layer_params(layer, node->param);
     for (int i = 0; i < n_saved; i++)
         PKM_TRY(pkm_node_save(node, saved[i].suffix, saved[i].dtype, saved[i].width));

@@ -8,7 +8,7 @@
 #include "base/dtype.h"
 #include "support/check.h"
 
-void twin_init(memory_twin *out, const pkm_memory *memory, const pkm_memory_config *config)
+void memory_twin_init(memory_twin *out, const pkm_memory *memory, const pkm_memory_config *config)
 {
     *out = (memory_twin){.config = *config, .n_tensors = pkm_memory_tensor_count(memory)};
     if (config->value_dim == 0)
@@ -30,13 +30,13 @@ void twin_init(memory_twin *out, const pkm_memory *memory, const pkm_memory_conf
     }
 }
 
-void twin_release(memory_twin *twin)
+void memory_twin_release(memory_twin *twin)
 {
     for (int i = 0; i < twin->n_tensors; i++)
         free(twin->tensors[i].data);
 }
 
-twin_tensor *twin_find(memory_twin *twin, const char *name)
+twin_tensor *memory_twin_find(memory_twin *twin, const char *name)
 {
     for (int i = 0; i < twin->n_tensors; i++)
         if (strcmp(twin->tensors[i].name, name) == 0)
@@ -46,7 +46,7 @@ twin_tensor *twin_find(memory_twin *twin, const char *name)
 
 static const double *data_of(memory_twin *twin, const char *name)
 {
-    return twin_find(twin, name)->data;
+    return memory_twin_find(twin, name)->data;
 }
 
 /* out [n_out] = W [n_out, n_in] in + bias */
@@ -156,7 +156,7 @@ static void output(memory_twin *twin, double *y, double *r, const double *x)
         for (int64_t d = 0; d < c->value_dim; d++)
             r[d] *= gate[d] / (1 + exp(-gate[d]));
     }
-    if (twin_find(twin, "value_proj.weight") != NULL)
+    if (memory_twin_find(twin, "value_proj.weight") != NULL)
         linear(y, r, data_of(twin, "value_proj.weight"), data_of(twin, "value_proj.bias"), c->dim,
                c->value_dim);
     else
@@ -164,8 +164,8 @@ static void output(memory_twin *twin, double *y, double *r, const double *x)
     free(gate);
 }
 
-void twin_forward(memory_twin *twin, double *y, const double *x, int64_t n_tokens,
-                  const unsigned char *mask, bool train)
+void memory_twin_forward(memory_twin *twin, double *y, const double *x, int64_t n_tokens,
+                         const unsigned char *mask, bool train)
 {
     const pkm_memory_config *c = &twin->config;
     int64_t width = c->heads * c->key_dim;
@@ -194,15 +194,15 @@ static double loss(memory_twin *twin, const double *dy, const double *x, int64_t
     int64_t count = n_tokens * twin->config.dim;
     double *y = malloc((size_t)count * sizeof(double)), sum = 0;
 
-    twin_forward(twin, y, x, n_tokens, mask, true);
+    memory_twin_forward(twin, y, x, n_tokens, mask, true);
     for (int64_t i = 0; i < count; i++)
         sum += dy[i] * y[i];
     free(y);
     return sum;
 }
 
-double twin_slope(memory_twin *twin, double *number, const double *dy, const double *x,
-                  int64_t n_tokens, const unsigned char *mask)
+double memory_twin_slope(memory_twin *twin, double *number, const double *dy, const double *x,
+                         int64_t n_tokens, const unsigned char *mask)
 {
     const double step = 1e-6, at = *number;
     double above, below;

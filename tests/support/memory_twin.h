@@ -25,16 +25,16 @@ typedef struct memory_twin {
 } memory_twin;
 
 /* Copies a layer's tensors. */
-void twin_init(memory_twin *out, const pkm_memory *memory, const pkm_memory_config *config);
-void twin_release(memory_twin *twin);
-twin_tensor *twin_find(memory_twin *twin, const char *name); /* NULL if there is none */
+void memory_twin_init(memory_twin *out, const pkm_memory *memory, const pkm_memory_config *config);
+void memory_twin_release(memory_twin *twin);
+twin_tensor *memory_twin_find(memory_twin *twin, const char *name); /* NULL if there is none */
 
 /* y [n_tokens, D] from x; train: batch statistics. Nothing is updated. */
-void twin_forward(memory_twin *twin, double *y, const double *x, int64_t n_tokens,
-                  const unsigned char *mask, bool train);
+void memory_twin_forward(memory_twin *twin, double *y, const double *x, int64_t n_tokens,
+                         const unsigned char *mask, bool train);
 
 /* Central difference of L = sum dy * y with respect to *number, which x or a tensor holds. */
-double twin_slope(memory_twin *twin, double *number, const double *dy, const double *x,
-                  int64_t n_tokens, const unsigned char *mask);
+double memory_twin_slope(memory_twin *twin, double *number, const double *dy, const double *x,
+                         int64_t n_tokens, const unsigned char *mask);
 
 #endif

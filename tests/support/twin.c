@@ -76,8 +76,7 @@ static const pkm_op weighted_op = {
     .backward = weighted_backward,
 };
 
-/* Numbers exact in bf16, of about this size. */
-static double *draw(int64_t count, double scale, const char *name)
+double *twin_draw(int64_t count, double scale, const char *name)
 {
     double *out = malloc((size_t)(count + 1) * sizeof *out);
     pkm_rng rng = {.seed = 11, .stream = pkm_rng_stream(name)};
@@ -96,7 +95,7 @@ void twin_input(twin *t, const char *name, pkm_dtype dtype, int64_t width, doubl
 {
     check_ok(pkm_tape_input(t->tape, &t->in[t->n_in], name, dtype, 1, &width));
     pkm_tape_want_input_grad(t->tape, t->in[t->n_in]);
-    t->in_value[t->n_in] = draw(t->shape->n_rows * width, scale, name);
+    t->in_value[t->n_in] = twin_draw(t->shape->n_rows * width, scale, name);
     t->n_in++;
 }
 
@@ -118,7 +117,7 @@ void twin_param(twin *t, const char *name, int64_t dim0, int64_t dim1, double sc
 
     strcpy(spec.name, name);
     check_ok(pkm_params_add(t->params, &t->param[t->n_param], &spec));
-    t->param_value[t->n_param] = draw(t->param[t->n_param]->count, scale, name);
+    t->param_value[t->n_param] = twin_draw(t->param[t->n_param]->count, scale, name);
     t->n_param++;
 }
 
@@ -146,8 +145,8 @@ static void build(twin *t)
     memcpy(spec.in, t->in, sizeof spec.in);
     memcpy(spec.param, t->param, sizeof spec.param);
     check_ok(pkm_tape_add(t->tape, &t->out, &spec));
-    t->out_weight = draw(t->shape->n_rows * pkm_tensor_width(t->out), 1, "out_weight");
-    t->in_weight = draw(t->shape->n_rows * pkm_tensor_width(t->in[0]), 1, "in_weight");
+    t->out_weight = twin_draw(t->shape->n_rows * pkm_tensor_width(t->out), 1, "out_weight");
+    t->in_weight = twin_draw(t->shape->n_rows * pkm_tensor_width(t->in[0]), 1, "in_weight");
     weights = (weighted_attr){{t->out_weight, t->in_weight}};
     loss.attr = &weights;
     loss.in[0] = t->out;

@@ -60,6 +60,7 @@ void twin_destroy(twin *t);
 void twin_input(twin *t, const char *name, pkm_dtype dtype, int64_t width, double scale);
 void twin_index(twin *t, const char *name, int32_t low, int32_t high); /* random in [low, high) */
 void twin_param(twin *t, const char *name, int64_t dim0, int64_t dim1, double scale);
+double *twin_draw(int64_t count, double scale, const char *name); /* to be freed */
 void twin_attr(twin *t, const void *attr, size_t bytes);
 
 /* For forward(): 0 or 1 / (1 - p), the factor of draw `index` of the node's dropout. */

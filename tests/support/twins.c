@@ -7,6 +7,7 @@
 #include "ops/attention.h"
 #include "ops/ops.h"
 #include "support/check.h"
+#include "support/memory_lookup_twin.h"
 #include "support/twin.h"
 
 static void linear_declare(twin *t)
@@ -222,6 +223,7 @@ const twin_row twin_rows[] = {
     {"attention", attention_declare, attention_forward, NULL},
     {"add", add_declare, add_forward, NULL},
     {"cross_entropy", cross_entropy_declare, cross_entropy_forward, NULL},
+    {"memory_lookup", memory_lookup_declare, memory_lookup_forward, memory_lookup_release},
 };
 
 const int n_twin_rows = sizeof twin_rows / sizeof twin_rows[0];
