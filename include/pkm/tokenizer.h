@@ -43,7 +43,7 @@ typedef struct pkm_tokenizer_train_config {
  * are counted in parts of 512. The result depends on the text alone, not on the number of threads.
  *
  * Memory:  *out is destroyed by the caller; grows with the distinct pieces of the text, not with
- *          the text (about 1 GB for 1 GB of source code)
+ *          the text (200 MB for 500 MB of source code)
  * Errors:  PKM_ERR_ARG if vocab_size is out of range or there is no text; PKM_ERR_IO for a path
  *          that cannot be read; PKM_ERR_CANCELLED; PKM_ERR_NOMEM
  * Threads: any thread

@@ -5,6 +5,9 @@
  * the neighbouring pairs. A heap orders the pairs; a pair whose count has sunk since it was pushed
  * is pushed again when it comes up. Counts of old pairs only sink: only pairs with the new token
  * gain, so each pair needs one entry.
+ *
+ * No two merges spell the same token: what happens between two token boundaries does not depend on
+ * what lies outside, so a stretch that was once merged into a token is always merged into it.
  */
 #include "text/merges.h"
 
