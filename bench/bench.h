@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "pkm/options.h"
+#include "pkm/train.h"
 
 /* One measured thing: what a run did and how long it took, over several runs. */
 typedef struct pkm_bench_figure {
@@ -24,11 +24,14 @@ typedef struct pkm_bench_figure {
 
 typedef void (*pkm_bench_sink)(const pkm_bench_figure *figure, void *user);
 
+/* values: the struct that `options` describes. One of the two run functions is set. */
 typedef struct pkm_bench {
     const char *name;
     pkm_option_table options; /* shapes, types, number of runs */
-    /* values: the struct that options describes. */
     pkm_status (*run)(const void *values, pkm_bench_sink sink, void *user);
+    /* Of a benchmark that takes the options of pkm train too. */
+    pkm_status (*run_training)(const void *values, const pkm_train_options *training,
+                               pkm_bench_sink sink, void *user);
 } pkm_bench;
 
 extern const pkm_bench pkm_bench_search; /* product-key search alone */

@@ -18,10 +18,10 @@ enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
 /* What a run function gets: its options parsed and checked. */
 typedef struct cmd_input {
     const struct cmd *cmd;
-    const void *options;     /* struct of cmd->options */
-    pkm_option_set *set;     /* the set behind it */
-    pkm_option_set *extra;   /* the library's options of training, or those of a benchmark */
-    const char *const *args; /* [n_args], what is no option */
+    const void *options;      /* struct of cmd->options */
+    pkm_option_set *training; /* the library's options of training, if cmd->training */
+    pkm_option_set *bench;    /* the benchmark's options, if cmd->bench */
+    const char *const *args;  /* [n_args], what is no option */
     int n_args;
     int argc; /* the command line as typed */
     char **argv;
@@ -38,7 +38,7 @@ typedef struct cmd {
     const pkm_bench *bench; /* the benchmark of a "bench ..." command, whose options it takes */
 } cmd;
 
-enum { CMD_ANY_ARGS = 1 << 30, CMD_TABLES = 3 };
+enum { CMD_ANY_ARGS = 1 << 30, CMD_TABLES = 4 };
 
 /* A table of options from its rows. */
 #define CMD_OPTIONS(rows, type)                                                                    \
@@ -53,7 +53,8 @@ const cmd *cmd_find(int n_words, char *const *words, int *used);
 /* The tables a command's options come from; returns their number. */
 int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES]);
 
-/* False, after a message, when an option whose text may not be empty was not given. */
+/* False, after a message, when an option whose text may not be empty was not given; called before
+ * a run function, but by cmd_train itself, which needs no such option to print its options. */
 bool cmd_check_required(const cmd_input *input);
 
 /* "pkm train: sentence", and for wrong usage where help is found; both return the exit code. */

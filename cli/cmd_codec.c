@@ -120,7 +120,8 @@ static int encode_document(codec *work, const char *text, size_t bytes, int64_t 
     return CMD_DONE;
 }
 
-/* Reads the ids of text into work->ids; the message names the word that is none. */
+/* Reads the ids of text into work->ids and counts them in *n_ids; the message names the word that
+ * is none. */
 static int parse_ids(codec *work, const char *text, size_t bytes, int64_t line, int64_t *n_ids)
 {
     const char blanks[] = " \t\r\n\v\f";
@@ -134,7 +135,6 @@ static int parse_ids(codec *work, const char *text, size_t bytes, int64_t line, 
         if (work->ids == NULL)
             return cmd_fail(work->input, "out of memory: %zu ids", most);
     }
-    *n_ids = 0;
     for (text += strspn(text, blanks); text < end; text += strspn(text, blanks)) {
         size_t length = strcspn(text, blanks);
         char *stop;
@@ -155,7 +155,7 @@ static int decode_document(codec *work, const char *text, size_t bytes, int64_t 
 {
     char *out;
     size_t out_bytes;
-    int64_t n_ids;
+    int64_t n_ids = 0;
     int code = parse_ids(work, text, bytes, line, &n_ids);
 
     if (code != CMD_DONE)

@@ -60,7 +60,7 @@ static int load_config(const cmd_input *input, const char *path)
 
     if (text == NULL)
         return CMD_FAILED;
-    status = pkm_options_set_json(input->extra, text, bytes, path, PKM_ORIGIN_FILE);
+    status = pkm_options_set_json(input->training, text, bytes, path, PKM_ORIGIN_FILE);
     free(text);
     return status == PKM_OK ? CMD_DONE : cmd_status(input, status);
 }
@@ -68,7 +68,7 @@ static int load_config(const cmd_input *input, const char *path)
 static int print_config(const cmd_input *input)
 {
     char *text;
-    pkm_status status = pkm_options_json(input->extra, &text);
+    pkm_status status = pkm_options_json(input->training, &text);
 
     if (status != PKM_OK)
         return cmd_status(input, status);
@@ -124,7 +124,7 @@ static int train(const cmd_input *input)
     pkm_status status;
 
     stop_catch();
-    status = pkm_train(&result, &paths, input->extra, train_view_show, &view);
+    status = pkm_train(&result, &paths, input->training, train_view_show, &view);
     progress_end(&view.bar);
     if (status == PKM_ERR_CANCELLED) {
         fprintf(stderr, "pkm train: %s\n", pkm_last_error());

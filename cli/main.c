@@ -80,6 +80,21 @@ static const cmd commands[] = {
         .options = &cmd_generate_options,
     },
     {
+        .name = "bench",
+        .summary = "speed of this machine with this build",
+        .run = cmd_group,
+        .args = "train",
+        .max_args = CMD_ANY_ARGS,
+    },
+    {
+        .name = "bench train",
+        .summary = "a training step of a whole model, and its profile",
+        .run = cmd_bench,
+        .options = &cmd_bench_options,
+        .training = true,
+        .bench = &pkm_bench_train,
+    },
+    {
         .name = "completion",
         .summary = "completion script for a shell",
         .run = cmd_completion,
@@ -162,7 +177,7 @@ int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES])
         out[n++] = command->options;
     if (command->training)
         out[n++] = pkm_train_option_table();
-    else if (command->bench != NULL)
+    if (command->bench != NULL)
         out[n++] = &command->bench->options;
     out[n++] = command->training ? &help_table : &common_table;
     return n;
@@ -225,7 +240,7 @@ static int run_with(cmd_input *input, pkm_option_set *const *sets, int n, int ar
 
     if (args == NULL)
         return cmd_fail(input, "out of memory");
-    status = pkm_options_set_env(input->cmd->training ? input->extra : sets[n - 1]);
+    status = pkm_options_set_env(input->training != NULL ? input->training : sets[n - 1]);
     if (status == PKM_OK)
         status = pkm_options_parse_args(sets, n, argc, argv, args, &input->n_args);
     if (status == PKM_OK)
@@ -233,7 +248,7 @@ static int run_with(cmd_input *input, pkm_option_set *const *sets, int n, int ar
     input->args = args;
     if (status != PKM_OK)
         code = cmd_status(input, status);
-    else if (check_args(input) && (input->cmd->training || cmd_check_required(input)))
+    else if (check_args(input) && (input->cmd->run == cmd_train || cmd_check_required(input)))
         code = input->cmd->run(input);
     free(args);
     return code;
@@ -245,6 +260,19 @@ static bool wants_help(int argc, char **argv)
         if (strcmp(argv[i], "--help") == 0 || (i == 0 && strcmp(argv[i], "-h") == 0))
             return true;
     return false;
+}
+
+/* Gives each set its place in input, in the order of cmd_tables. */
+static void bind(cmd_input *input, pkm_option_set *const *sets)
+{
+    const cmd *command = input->cmd;
+
+    if (command->options != NULL)
+        input->options = pkm_options_values(*sets++);
+    if (command->training)
+        input->training = *sets++;
+    if (command->bench != NULL)
+        input->bench = *sets;
 }
 
 static int run_command(cmd_input *input, int argc, char **argv)
@@ -261,12 +289,7 @@ static int run_command(cmd_input *input, int argc, char **argv)
     for (int i = 0; i < n && status == PKM_OK; i++)
         status = pkm_options_create(&sets[i], tables[i]);
     if (status == PKM_OK) {
-        if (input->cmd->options != NULL) {
-            input->set = sets[0];
-            input->options = pkm_options_values(sets[0]);
-        }
-        if (input->cmd->training || input->cmd->bench != NULL)
-            input->extra = sets[n - 2];
+        bind(input, sets);
         code = run_with(input, sets, n, argc, argv);
     } else {
         code = cmd_status(input, status);

@@ -42,7 +42,7 @@ static const pkm_option rows[] = {
     {"topk", PKM_OPTION_INT, offsetof(pkm_train_options, topk), 1, 46340, "32", NULL, NULL, memory,
      "slots a head reads, at most n_keys"},
     {"key_dim", PKM_OPTION_INT, offsetof(pkm_train_options, key_dim), 0, 65536, "0", NULL, NULL,
-     memory, "width of a query, even; 0: 128, or less for a small dim"},
+     memory, "width of a query, even; 0: dim / 2, at least 32, at most 512"},
     {"value_dim", PKM_OPTION_INT, offsetof(pkm_train_options, value_dim), 0, 65536, "0", NULL, NULL,
      memory, "width of a value row; 0: dim"},
     {"query_norm", PKM_OPTION_CHOICE, offsetof(pkm_train_options, query_norm), 0, 0, "batch",
