@@ -47,7 +47,7 @@ typedef struct pkm_data_summary {
  * single document its end; nothing if val_fraction is 0. The result depends on contents and order
  * alone, not on the number of threads.
  *
- * Memory:  about 250 MB, plus about 200 bytes per file
+ * Memory:  about 100 MB, plus about 200 bytes per file
  * Errors:  PKM_ERR_STATE if dir holds data; PKM_ERR_ARG if there is no text or config is out of
  *          range; PKM_ERR_IO; PKM_ERR_CANCELLED. After a failure the shards written are removed
  * Threads: concurrent calls allowed on a const object (the tokenizer)

@@ -138,12 +138,12 @@ static void encode_segment(int64_t block, int thread, void *user)
 {
     preparation *p = user;
     const pkm_segment *segment = &p->corpus.segments[block];
-    const int32_t *ids;
+    const int32_t *ids = NULL;
 
     if (p->statuses[thread] == PKM_OK)
         p->statuses[thread] = pkm_encoder_encode(p->encoders[thread], &ids, &p->counts[block],
                                                  p->corpus.text + segment->start, segment->bytes);
-    if (p->statuses[thread] == PKM_OK)
+    if (ids != NULL)
         memcpy(p->ids + segment->start, ids, (size_t)p->counts[block] * sizeof *ids);
 }
 
