@@ -8,8 +8,9 @@ enum { TILE_ROWS = 4 };
  * Rows [i, i + rows) and vectors [0, vecs) from column j on, of which the last vector has `left`
  * elements. rows and vecs are constants wherever it is called: sums stay in registers.
  */
-static inline __attribute__((always_inline)) void
-product_tile(const pkm_block_product *p, int64_t i, int64_t j, int rows, int vecs, int64_t left)
+static inline __attribute__((always_inline)) void product_tile(const pkm_block_product *p,
+                                                               int64_t i, int64_t j, int rows,
+                                                               int vecs, int64_t left)
 {
     vec sum[TILE_ROWS][VEC_TILE];
     const float *a = p->a + i * p->a_row;

@@ -9,14 +9,13 @@ pkm_norm_stats pkm_norm_moments_avx2(const float *x, int64_t count, float epsilo
 }
 
 void pkm_norm_forward_avx2(float *y, const float *x, const float *gamma, const float *beta,
-                             pkm_norm_stats stats, int64_t count)
+                           pkm_norm_stats stats, int64_t count)
 {
     norm_forward_all(y, x, gamma, beta, stats, count);
 }
 
-void pkm_norm_backward_avx2(float *dx, float *dgamma, float *dbeta, const float *dy,
-                              const float *x, const float *gamma, pkm_norm_stats stats,
-                              int64_t count, bool add)
+void pkm_norm_backward_avx2(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+                            const float *gamma, pkm_norm_stats stats, int64_t count, bool add)
 {
     norm_backward_all(dx, dgamma, dbeta, dy, x, gamma, stats, count, add);
 }

@@ -29,8 +29,8 @@ static inline vec normalised(const float *x, pkm_norm_stats stats, int64_t left)
     return vec_mul(vec_sub(vec_load(x, left), vec_set(stats.mean)), vec_set(stats.rstd));
 }
 
-static inline void norm_forward_all(float *y, const float *x, const float *gamma,
-                                    const float *beta, pkm_norm_stats stats, int64_t count)
+static inline void norm_forward_all(float *y, const float *x, const float *gamma, const float *beta,
+                                    pkm_norm_stats stats, int64_t count)
 {
     for (int64_t i = 0; i < count; i += VEC)
         vec_store(y + i,

@@ -47,6 +47,6 @@ typedef struct pkm_select_scratch {
 typedef bool pkm_select_fn(int32_t *restrict ids, float *restrict scores, float *const halves[2],
                            const pkm_select_plan *plan, const pkm_select_scratch *scratch);
 
-pkm_select_fn pkm_select_ref, pkm_select_avx2, pkm_select_avx512, pkm_select_avx512bf16;
+pkm_select_fn pkm_select_ref, pkm_select_avx512;
 
 #endif

@@ -38,7 +38,6 @@ static inline void softmax_backward_all(float *out, const float *p, const float 
     whole = vec_set(vec_sum(sum));
     for (int64_t i = 0; i < count; i += VEC)
         vec_store(out + i,
-                  vec_mul(vec_load(p + i, count - i),
-                          vec_sub(vec_load(dp + i, count - i), whole)),
+                  vec_mul(vec_load(p + i, count - i), vec_sub(vec_load(dp + i, count - i), whole)),
                   count - i);
 }

@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef __m256 vec;
 
@@ -37,6 +38,26 @@ static inline vec vec_load_or(const float *p, int64_t left, vec other)
     return _mm256_blendv_ps(other, vec_load(p, left), _mm256_castsi256_ps(vec_lanes(left)));
 }
 
+static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
+{
+    uint16_t some[VEC] = {0};
+
+    memcpy(some, p, left >= VEC ? sizeof some : (size_t)left * sizeof *p);
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)some)), 16));
+}
+
+static inline vec vec_load_first(const uint16_t *pairs)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const void *)pairs), 16));
+}
+
+static inline vec vec_load_second(const uint16_t *pairs)
+{
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const void *)pairs),
+                                                _mm256_set1_epi32((int)0xffff0000u)));
+}
+
 static inline void vec_store(float *p, vec x, int64_t left)
 {
     if (left >= VEC)
@@ -63,6 +84,11 @@ static inline vec vec_mul(vec a, vec b)
 static inline vec vec_div(vec a, vec b)
 {
     return _mm256_div_ps(a, b);
+}
+
+static inline vec vec_sqrt(vec x)
+{
+    return _mm256_sqrt_ps(x);
 }
 
 static inline vec vec_fma(vec a, vec b, vec c)

@@ -40,6 +40,26 @@ static inline vec vec_load_all(const float *p)
     return _mm512_loadu_ps(p);
 }
 
+/* bf16 elements as f32 */
+static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
+{
+    __m256i half = _mm256_maskz_loadu_epi16(vec_lanes(left), p);
+
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+/* The first or second elements of VEC pairs of bf16, as f32. */
+static inline vec vec_load_first(const uint16_t *pairs)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(pairs), 16));
+}
+
+static inline vec vec_load_second(const uint16_t *pairs)
+{
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_loadu_si512(pairs), _mm512_set1_epi32((int)0xffff0000u)));
+}
+
 static inline void vec_store(float *p, vec x, int64_t left)
 {
     _mm512_mask_storeu_ps(p, vec_lanes(left), x);
@@ -63,6 +83,11 @@ static inline vec vec_mul(vec a, vec b)
 static inline vec vec_div(vec a, vec b)
 {
     return _mm512_div_ps(a, b);
+}
+
+static inline vec vec_sqrt(vec x)
+{
+    return _mm512_sqrt_ps(x);
 }
 
 /* a * b + c, rounded once */

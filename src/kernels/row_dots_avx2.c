@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_avx2.h"
+
+#include "kernels/row_dots_simd.h"
+
+void pkm_row_dots_f32_avx2(float *restrict dots, const void *restrict values,
+                           const float *restrict upstream, const pkm_row_hits *hits, int64_t first,
+                           int64_t last, int64_t value_dim)
+{
+    row_dots_all(dots, values, PKM_F32, upstream, hits, first, last, value_dim);
+}
+
+void pkm_row_dots_bf16_avx2(float *restrict dots, const void *restrict values,
+                            const float *restrict upstream, const pkm_row_hits *hits, int64_t first,
+                            int64_t last, int64_t value_dim)
+{
+    row_dots_all(dots, values, PKM_BF16, upstream, hits, first, last, value_dim);
+}
