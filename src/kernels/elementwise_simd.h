@@ -35,7 +35,7 @@ static inline vec gelu_gate(vec x, vec *square)
     *square = vec_mul(inside, inside);
     /* -2 sqrt(2 / pi) and that times 0.044715 */
     cubic = vec_fma(*square, vec_set(-0.0713548163f), vec_set(-1.59576912f));
-    return vec_div(vec_set(1.0f), vec_add(vec_set(1.0f), vec_exp(vec_mul(inside, cubic))));
+    return vec_reciprocal(vec_add(vec_set(1.0f), vec_exp(vec_mul(inside, cubic))));
 }
 
 static inline void gelu_all(float *out, const float *x, int64_t count)

@@ -80,9 +80,13 @@ static inline vec vec_mul(vec a, vec b)
     return _mm512_mul_ps(a, b);
 }
 
-static inline vec vec_div(vec a, vec b)
+/* 1 / x within 1 ULP for x in [1, 2^100]: the estimate, and one step of Newton's. */
+static inline vec vec_reciprocal(vec x)
 {
-    return _mm512_div_ps(a, b);
+    vec estimate = _mm512_rcp14_ps(x);
+    vec rest = _mm512_fnmadd_ps(x, estimate, _mm512_set1_ps(1.0f));
+
+    return _mm512_fmadd_ps(estimate, rest, estimate);
 }
 
 static inline vec vec_sqrt(vec x)

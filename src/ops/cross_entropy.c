@@ -15,17 +15,21 @@
 #include "ops/rules.h"
 #include "ops/values.h"
 
-/* Logits of one block of rows take about BLOCK_ELEMENTS floats; threads share the rows. */
-enum { BLOCK_ELEMENTS = 1 << 22, SCALED_ROWS = 32 };
+/*
+ * Logits of THREAD_ROWS rows per thread exist at a time: what a thread computes it reads again
+ * while it is in a cache near it. The number is that of the provider's blocks of rows (a multiple
+ * of it), so that rows meet the same blocks for any number of threads.
+ */
+enum { THREAD_ROWS = 128, SCALED_ROWS = 32 };
 
 static int64_t vocabulary(const pkm_node *node)
 {
     return node->param[0]->spec.dims[0];
 }
 
-static int64_t block_rows(const pkm_node *node)
+static int64_t block_rows(void)
 {
-    return pkm_max_i64(BLOCK_ELEMENTS / vocabulary(node), 64);
+    return (int64_t)THREAD_ROWS * pkm_threads();
 }
 
 static pkm_status cross_entropy_shape(pkm_node *node)
@@ -61,7 +65,7 @@ static pkm_status cross_entropy_prepare(pkm_node *node, int64_t max_rows)
 static size_t cross_entropy_workspace(const pkm_node *node, int64_t max_rows)
 {
     size_t dim = (size_t)pkm_tensor_width(node->in[0]);
-    size_t forward = (size_t)pkm_min_i64(block_rows(node), max_rows) * (size_t)vocabulary(node) * 4;
+    size_t forward = (size_t)pkm_min_i64(block_rows(), max_rows) * (size_t)vocabulary(node) * 4;
     size_t backward = (size_t)max_rows * dim * (4 + pkm_dtype_bytes(node->in[0]->dtype));
 
     if (node->mode != PKM_MODE_TRAIN)
@@ -120,7 +124,7 @@ static pkm_status cross_entropy_forward(pkm_node *node, const pkm_run *run)
 
     PKM_TRY(pkm_rule_indices(node->in[1], run->n_rows, -1, job.vocabulary));
     for (; job.first < run->n_rows; job.first += job.n_rows) {
-        job.n_rows = pkm_min_i64(block_rows(node), run->n_rows - job.first);
+        job.n_rows = pkm_min_i64(block_rows(), run->n_rows - job.first);
         PKM_TRY(pkm_dense_forward(node->param[0]->dense, job.logits, PKM_F32,
                                   (const char *)x->data + (size_t)job.first * row_bytes, NULL,
                                   job.n_rows));
