@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tape with operations of the test's own, whose tensors hold numbers that tell who wrote them:
+ * any value overwritten while it is still needed is seen by the reader.
+ */
+#include "graph/tape.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "support/check.h"
+
+enum { WIDTH = 3, MAX_ROWS = 40 };
+
+/* out = 1 + sum of the inputs; backward gives each input the gradient of out. */
+static pkm_status sum_shape(pkm_node *node)
+{
+    node->out->dtype = PKM_F32;
+    node->out->n_dims = node->in[0]->n_dims;
+    memcpy(node->out->dims, node->in[0]->dims, sizeof node->out->dims);
+    for (int i = 1; i < node->n_in; i++)
+        if (pkm_tensor_width(node->in[i]) != pkm_tensor_width(node->in[0]))
+            return pkm_fail(PKM_ERR_SHAPE, "input '%s' has width %lld, expected %lld",
+                            node->in[i]->name, (long long)pkm_tensor_width(node->in[i]),
+                            (long long)pkm_tensor_width(node->in[0]));
+    return pkm_node_save(node, "kept", PKM_F32, pkm_tensor_width(node->in[0]));
+}
+
+static size_t sum_workspace(const pkm_node *node, int64_t max_rows)
+{
+    return (size_t)(max_rows * pkm_tensor_width(node->out)) * sizeof(float);
+}
+
+static pkm_status sum_forward(pkm_node *node, const pkm_run *run)
+{
+    int64_t count = run->n_rows * pkm_tensor_width(node->out);
+    float *sum = run->workspace;
+
+    for (int64_t i = 0; i < count; i++) {
+        sum[i] = 1;
+        for (int k = 0; k < node->n_in; k++)
+            sum[i] += ((const float *)node->in[k]->data)[i];
+    }
+    memcpy(node->out->data, sum, (size_t)count * sizeof *sum);
+    memcpy(node->saved[0]->data, sum, (size_t)count * sizeof *sum);
+    return PKM_OK;
+}
+
+/* Everything backward may read must be as forward left it. */
+static pkm_status sum_verify(const pkm_node *node, int64_t count)
+{
+    const float *kept = node->saved[0]->data;
+
+    for (int64_t i = 0; i < count; i++) {
+        float sum = 1;
+
+        for (int k = 0; k < node->n_in; k++)
+            sum += ((const float *)node->in[k]->data)[i];
+        if (sum != kept[i] || ((const float *)node->out->data)[i] != kept[i])
+            return pkm_fail(PKM_ERR_INTERNAL, "a value of '%s' was overwritten", node->name);
+    }
+    return PKM_OK;
+}
+
+static pkm_status sum_backward(pkm_node *node, const pkm_run *run)
+{
+    int64_t count = run->n_rows * pkm_tensor_width(node->out);
+    const float *dout = node->out->grad;
+
+    PKM_TRY(sum_verify(node, count));
+    for (int k = 0; k < node->n_in; k++) {
+        float *grad = node->in[k]->grad;
+
+        if (!node->in_wanted[k] || grad == dout)
+            continue;
+        for (int64_t i = 0; i < count; i++)
+            grad[i] = node->in_adds[k] ? grad[i] + dout[i] : dout[i];
+    }
+    for (int p = 0; p < node->n_param; p++)
+        for (int64_t i = 0; i < node->param[p]->count; i++)
+            node->param[p]->grad[i] =
+                pkm_node_adds_param(node, p, run) ? node->param[p]->grad[i] + 1 : 1;
+    return PKM_OK;
+}
+
+enum { READS_ALL = PKM_READS_IN0 | PKM_READS_IN1 | PKM_READS_IN2 | PKM_READS_IN3 | PKM_READS_OUT };
+
+static const pkm_op sum_op = {
+    .name = "sum",
+    .shape = sum_shape,
+    .workspace = sum_workspace,
+    .forward = sum_forward,
+    .backward = sum_backward,
+    .backward_reads = READS_ALL,
+};
+
+static const pkm_op residual_op = {
+    .name = "residual",
+    .shape = sum_shape,
+    .workspace = sum_workspace,
+    .forward = sum_forward,
+    .backward = sum_backward,
+    .backward_reads = READS_ALL,
+    .passes_grad = true,
+};
+
+static const pkm_op forward_only_op = {
+    .name = "forward_only",
+    .shape = sum_shape,
+    .workspace = sum_workspace,
+    .forward = sum_forward,
+};
+
+/* loss [rows] = sum over the columns of the input. */
+static pkm_status total_shape(pkm_node *node)
+{
+    node->out->dtype = PKM_F32;
+    return PKM_OK;
+}
+
+static pkm_status total_forward(pkm_node *node, const pkm_run *run)
+{
+    const float *in = node->in[0]->data;
+
+    for (int64_t row = 0; row < run->n_rows; row++) {
+        float *out = (float *)node->out->data + row;
+
+        *out = 0;
+        for (int i = 0; i < WIDTH; i++)
+            *out += in[row * WIDTH + i];
+    }
+    return PKM_OK;
+}
+
+static pkm_status total_backward(pkm_node *node, const pkm_run *run)
+{
+    const float *seed = node->out->grad;
+
+    for (int64_t i = 0; i < run->n_rows * WIDTH; i++) {
+        float *grad = (float *)node->in[0]->grad + i;
+
+        *grad = node->in_adds[0] ? *grad + seed[i / WIDTH] : seed[i / WIDTH];
+    }
+    return PKM_OK;
+}
+
+static const pkm_op total_op = {
+    .name = "total", .shape = total_shape, .forward = total_forward, .backward = total_backward};
+
+/* A tape under construction. */
+typedef struct fixture {
+    pkm_params *params;
+    pkm_tape *tape;
+    pkm_tensor *x; /* input [rows, WIDTH] */
+} fixture;
+
+static pkm_tensor *input(pkm_tape *tape, const char *name)
+{
+    const int64_t width = WIDTH;
+    pkm_tensor *out;
+
+    check_ok(pkm_tape_input(tape, &out, name, PKM_F32, 1, &width));
+    return out;
+}
+
+static void setup(fixture *f)
+{
+    check_ok(pkm_params_create(&f->params));
+    check_ok(pkm_tape_create(&f->tape, PKM_MODE_TRAIN));
+    f->x = input(f->tape, "x");
+}
+
+static void teardown(fixture *f)
+{
+    pkm_tape_destroy(f->tape);
+    pkm_params_destroy(f->params);
+}
+
+static pkm_param *parameter(fixture *f, const char *name)
+{
+    pkm_param_spec spec = {.n_dims = 1, .dims = {2}};
+    pkm_param *out;
+
+    strcpy(spec.name, name);
+    check_ok(pkm_params_add(f->params, &out, &spec));
+    return out;
+}
+
+static pkm_tensor *node(fixture *f, const pkm_op *op, const char *name, pkm_tensor *a,
+                        pkm_tensor *b, pkm_param *param)
+{
+    pkm_node_spec spec = {.op = op, .name = name, .in = {a, b}, .param = {param}};
+    pkm_tensor *out;
+
+    check_ok(pkm_tape_add(f->tape, &out, &spec));
+    return out;
+}
+
+static void fill(pkm_tensor *tensor, int64_t n_rows)
+{
+    for (int64_t i = 0; i < n_rows * pkm_tensor_width(tensor); i++)
+        ((float *)tensor->data)[i] = (float)(i % 5);
+}
+
+static void run_both(fixture *f, int64_t n_rows, bool accumulate)
+{
+    pkm_run run = {.n_rows = n_rows, .accumulate = accumulate};
+    float seed[MAX_ROWS];
+
+    for (int i = 0; i < MAX_ROWS; i++)
+        seed[i] = 1;
+    fill(f->x, n_rows);
+    check_ok(pkm_tape_forward(f->tape, &run));
+    check_ok(pkm_tape_backward(f->tape, &run, seed));
+}
+
+/* Paths from node i to the loss, in double: what the gradient of x must be. */
+static double count_paths(int (*in)[2], int n_nodes)
+{
+    double paths[64] = {0}, to_x = 0;
+
+    paths[n_nodes - 1] = 1;
+    for (int i = n_nodes - 1; i >= 0; i--)
+        for (int k = 0; k < 2; k++) {
+            if (in[i][k] < 0)
+                to_x += paths[i];
+            else
+                paths[in[i][k]] += paths[i];
+        }
+    return to_x;
+}
+
+/* Random graphs of sums: every value and every gradient survives as long as it is needed. */
+static void test_random_graphs(void **state)
+{
+    (void)state;
+    for (uint64_t graph = 0; graph < 200; graph++) {
+        pkm_rng rng = {.seed = graph};
+        int n_nodes = 1 + (int)(pkm_rng_u32(&rng, 0) % 16), in[16][2];
+        pkm_tensor *out[16], *loss;
+        size_t measured;
+        fixture f;
+
+        setup(&f);
+        pkm_tape_want_input_grad(f.tape, f.x);
+        for (int i = 0; i < n_nodes; i++) {
+            char name[16];
+            uint32_t draw = pkm_rng_u32(&rng, (uint64_t)(1 + i));
+
+            snprintf(name, sizeof name, "n%d", i);
+            in[i][0] = i == n_nodes - 1 ? i - 1 : (int)(draw % (uint32_t)(i + 1)) - 1;
+            in[i][1] = (int)(draw / 64 % (uint32_t)(i + 1)) - 1;
+            out[i] =
+                node(&f, draw & (1u << 30) ? &sum_op : &residual_op, name,
+                     in[i][0] < 0 ? f.x : out[in[i][0]], in[i][1] < 0 ? f.x : out[in[i][1]], NULL);
+        }
+        loss = node(&f, &total_op, "loss", out[n_nodes - 1], NULL, NULL);
+        check_ok(pkm_tape_measure(f.tape, MAX_ROWS, loss, &measured));
+        check_ok(pkm_tape_plan(f.tape, MAX_ROWS, loss));
+        assert_int_equal(measured, pkm_tape_bytes(f.tape));
+        for (int64_t n_rows = MAX_ROWS; n_rows > 0; n_rows -= 13) {
+            run_both(&f, n_rows, false);
+            for (int64_t i = 0; i < n_rows * WIDTH; i++)
+                assert_true((double)((float *)f.x->grad)[i] == count_paths(in, n_nodes));
+        }
+        teardown(&f);
+    }
+}
+
+/* A chain gives places back: its arena does not grow with its length when nothing trains. */
+static void test_places_are_reused(void **state)
+{
+    size_t bytes[2];
+
+    (void)state;
+    for (int longer = 0; longer < 2; longer++) {
+        fixture f;
+        pkm_tensor *x;
+
+        setup(&f);
+        x = f.x;
+        for (int i = 0; i < (longer ? 30 : 10); i++) {
+            char name[16];
+
+            snprintf(name, sizeof name, "n%d", i);
+            x = node(&f, &sum_op, name, x, NULL, NULL);
+        }
+        check_ok(pkm_tape_measure(f.tape, MAX_ROWS, NULL, &bytes[longer]));
+        teardown(&f);
+    }
+    assert_int_equal(bytes[0], bytes[1]);
+}
+
+static void test_residual_gradient_shares_a_place(void **state)
+{
+    fixture f;
+    pkm_tensor *a, *b, *c, *loss;
+
+    (void)state;
+    setup(&f);
+    a = node(&f, &sum_op, "a", f.x, NULL, parameter(&f, "p"));
+    b = node(&f, &sum_op, "b", a, NULL, NULL);
+    c = node(&f, &residual_op, "c", a, b, NULL);
+    loss = node(&f, &total_op, "loss", c, NULL, NULL);
+    check_ok(pkm_params_allocate(f.params, true));
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, loss));
+    assert_ptr_equal(a->grad, c->grad);
+    assert_ptr_not_equal(b->grad, c->grad);
+    run_both(&f, 2, false);
+    assert_true(((float *)a->grad)[0] == 2.0f);
+    teardown(&f);
+}
+
+/* What no trained parameter is behind has no gradient, and does not run backward. */
+static void test_stops(void **state)
+{
+    fixture f;
+    pkm_tensor *a, *b, *c, *loss;
+    pkm_param *p, *q;
+
+    (void)state;
+    setup(&f);
+    p = parameter(&f, "p");
+    q = parameter(&f, "q");
+    a = node(&f, &sum_op, "a", f.x, NULL, p);
+    b = node(&f, &sum_op, "b", a, NULL, NULL);
+    pkm_tape_stop_grad(f.tape, b);
+    c = node(&f, &sum_op, "c", b, NULL, q);
+    loss = node(&f, &total_op, "loss", c, NULL, NULL);
+    node(&f, &sum_op, "unused", c, NULL, p);
+    check_ok(pkm_params_allocate(f.params, true));
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, loss));
+    assert_false(f.x->has_grad || a->has_grad || b->has_grad);
+    assert_true(c->has_grad && loss->has_grad);
+    assert_false(pkm_tape_node(f.tape, 0)->runs_backward);
+    assert_true(pkm_tape_node(f.tape, 2)->runs_backward);
+    assert_false(pkm_tape_node(f.tape, 4)->runs_backward);
+    p->grad[0] = 77;
+    run_both(&f, 3, false);
+    assert_true(p->grad[0] == 77.0f && q->grad[0] == 1.0f);
+    teardown(&f);
+}
+
+/* A parameter two nodes share is written once and then added to; accumulating never writes. */
+static void test_parameter_gradients_add(void **state)
+{
+    fixture f;
+    pkm_param *p;
+    pkm_tensor *loss;
+
+    (void)state;
+    setup(&f);
+    p = parameter(&f, "p");
+    loss = node(&f, &total_op, "loss",
+                node(&f, &sum_op, "b", node(&f, &sum_op, "a", f.x, NULL, p), NULL, p), NULL, NULL);
+    check_ok(pkm_params_allocate(f.params, true));
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, loss));
+    p->grad[0] = NAN;
+    run_both(&f, 3, false);
+    assert_true(p->grad[0] == 2.0f);
+    run_both(&f, 3, true);
+    assert_true(p->grad[0] == 4.0f);
+    teardown(&f);
+}
+
+static void test_finds_the_first_bad_tensor(void **state)
+{
+    fixture f;
+    pkm_run run = {.n_rows = 2};
+    pkm_tensor *a;
+
+    (void)state;
+    setup(&f);
+    a = node(&f, &sum_op, "a", f.x, NULL, NULL);
+    pkm_tape_keep(f.tape, node(&f, &sum_op, "b", a, NULL, NULL));
+    pkm_tape_keep(f.tape, a);
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, NULL));
+    fill(f.x, 2);
+    check_ok(pkm_tape_forward(f.tape, &run));
+    check_ok(pkm_tape_check_finite(f.tape, 2));
+    ((float *)pkm_tape_find(f.tape, "b")->data)[4] = INFINITY;
+    check_fails(pkm_tape_check_finite(f.tape, 2), PKM_ERR_NUMERIC, "'b'", "row 1", "column 1",
+                NULL);
+    ((float *)a->data)[0] = NAN;
+    check_fails(pkm_tape_check_finite(f.tape, 2), PKM_ERR_NUMERIC, "'a'", "row 0", NULL);
+    check_ok(pkm_tape_check_finite(f.tape, 0));
+    teardown(&f);
+}
+
+static void test_refuses(void **state)
+{
+    const int64_t other = WIDTH + 1, none = 0;
+    pkm_run run = {.n_rows = 1};
+    float seed = 1;
+    fixture f, g;
+    pkm_tensor *wide, *out, *last;
+    pkm_node_spec spec = {.op = &sum_op, .name = "n"};
+
+    (void)state;
+    setup(&f);
+    setup(&g);
+    check_ok(pkm_tape_input(f.tape, &wide, "wide", PKM_F32, 1, &other));
+    check_fails(pkm_tape_input(f.tape, &out, "x", PKM_F32, 0, NULL), PKM_ERR_ARG, "'x'", NULL);
+    check_fails(pkm_tape_input(f.tape, &out, "empty", PKM_F32, 1, &none), PKM_ERR_SHAPE, "'empty'",
+                NULL);
+    spec.in[0] = f.x;
+    spec.in[1] = wide;
+    check_fails(pkm_tape_add(f.tape, &out, &spec), PKM_ERR_SHAPE, "node 'n'", "'wide'",
+                "width 4, expected 3", NULL);
+    assert_null(pkm_tape_find(f.tape, "n"));
+    spec.in[1] = g.x;
+    check_fails(pkm_tape_add(f.tape, &out, &spec), PKM_ERR_ARG, "another tape", NULL);
+    check_fails(pkm_tape_forward(f.tape, &run), PKM_ERR_STATE, "not planned", NULL);
+    last = node(&f, &forward_only_op, "last", f.x, NULL, parameter(&f, "p"));
+    check_fails(pkm_tape_plan(f.tape, MAX_ROWS, last), PKM_ERR_SHAPE, "'last'", "no loss", NULL);
+    check_fails(pkm_tape_plan(f.tape, 0, NULL), PKM_ERR_ARG, "0 rows", NULL);
+    last = node(&f, &total_op, "loss", last, NULL, NULL);
+    check_fails(pkm_tape_plan(f.tape, MAX_ROWS, last), PKM_ERR_UNSUPPORTED, "node 'last'",
+                "not differentiable", NULL);
+    check_fails(pkm_tape_plan(f.tape, INT64_MAX / 4, NULL), PKM_ERR_NOMEM, "too large", NULL);
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, NULL));
+    check_fails(pkm_tape_plan(f.tape, MAX_ROWS, NULL), PKM_ERR_STATE, "planned already", NULL);
+    run.n_rows = MAX_ROWS + 1;
+    check_fails(pkm_tape_forward(f.tape, &run), PKM_ERR_ARG, "41 rows", NULL);
+    run.n_rows = 1;
+    check_fails(pkm_tape_backward(f.tape, &run, &seed), PKM_ERR_STATE, "without a loss", NULL);
+    teardown(&f);
+    teardown(&g);
+}
+
+typedef struct countdown {
+    int until_failure;
+} countdown;
+
+static bool fails_at_zero(size_t bytes, void *user)
+{
+    countdown *count = user;
+
+    (void)bytes;
+    return count->until_failure-- == 0;
+}
+
+static pkm_status build_and_plan(void)
+{
+    const int64_t width = WIDTH;
+    pkm_tape *tape = NULL;
+    pkm_tensor *x, *out;
+    pkm_node_spec spec = {.op = &sum_op, .name = "a", .attr = &width, .attr_bytes = sizeof width};
+    pkm_status status = pkm_tape_create(&tape, PKM_MODE_SCORE);
+
+    if (status == PKM_OK)
+        status = pkm_tape_input(tape, &x, "x", PKM_F32, 1, &width);
+    if (status == PKM_OK) {
+        spec.in[0] = x;
+        status = pkm_tape_add(tape, &out, &spec);
+    }
+    if (status == PKM_OK)
+        status = pkm_tape_plan(tape, MAX_ROWS, NULL);
+    pkm_tape_destroy(tape);
+    return status;
+}
+
+/* The n-th allocation fails, n = 0, 1, ... until the whole succeeds; leaks are the sanitizer's. */
+static void test_allocation_failures(void **state)
+{
+    pkm_status status = PKM_ERR_NOMEM;
+
+    (void)state;
+    for (int n = 0; status != PKM_OK; n++) {
+        countdown count = {n};
+
+        pkm_alloc_set_hook(fails_at_zero, &count);
+        status = build_and_plan();
+        pkm_alloc_set_hook(NULL, NULL);
+        assert_true(status == PKM_OK || status == PKM_ERR_NOMEM);
+        assert_true(n < 100);
+    }
+}
+
+static void count_lines(const char *line, void *user)
+{
+    int *lines = user;
+
+    if (*lines == 0) {
+        assert_non_null(strstr(line, "n0"));
+        assert_non_null(strstr(line, "sum"));
+        assert_non_null(strstr(line, "[2, 3] f32"));
+    }
+    ++*lines;
+}
+
+static void test_prints_and_profiles(void **state)
+{
+    fixture f;
+    int lines = 0;
+    pkm_run run = {.n_rows = 2};
+
+    (void)state;
+    setup(&f);
+    node(&f, &sum_op, "n0", f.x, NULL, NULL);
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, NULL));
+    fill(f.x, 2);
+    check_ok(pkm_tape_forward(f.tape, &run));
+    assert_int_equal(pkm_tape_node(f.tape, 0)->runs, 1);
+    pkm_tape_print(f.tape, 2, count_lines, &lines);
+    assert_int_equal(lines, 2);
+    pkm_tape_profile_reset(f.tape);
+    assert_int_equal(pkm_tape_node(f.tape, 0)->runs, 0);
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_graphs),
+        cmocka_unit_test(test_places_are_reused),
+        cmocka_unit_test(test_residual_gradient_shares_a_place),
+        cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_parameter_gradients_add),
+        cmocka_unit_test(test_finds_the_first_bad_tensor),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_prints_and_profiles),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
