@@ -5,7 +5,7 @@
  *      intrinsics go into a kernel family (kernels/kernels.h), not here
  *   2. ops.h: its extern and attribute struct, with its equation
  *   3. a row below, which also puts it into the gradient tests, the profile and the printed lists
- *   4. tests/twins_*.c: its double-precision twin; test_ops fails until it has one
+ *   4. tests/support/twins*.c: its double-precision twin; test_ops fails until it has one
  */
 #include "ops/ops.h"
 
