@@ -174,6 +174,21 @@ static void compare_column_sums(const pkm_kernels *kernels, const pkm_kernels *r
     }
 }
 
+static void compare_interleave(const pkm_kernels *kernels, const pkm_kernels *reference,
+                               int64_t size)
+{
+    void *even = elements(size, PKM_BF16, 1), *odd = elements(size, PKM_BF16, 2);
+    void *got = elements(2 * size, PKM_BF16, 3), *want = elements(2 * size, PKM_BF16, 4);
+
+    kernels->interleave(got, even, odd, size);
+    reference->interleave(want, even, odd, size);
+    assert_memory_equal(got, want, (size_t)size * 4);
+    drop(even, size, 2);
+    drop(odd, size, 2);
+    drop(got, 2 * size, 2);
+    drop(want, 2 * size, 2);
+}
+
 static void test_adamw(void **state)
 {
     (void)state;
@@ -204,12 +219,18 @@ static void test_column_sums(void **state)
     each_level_and_size(compare_column_sums);
 }
 
+static void test_interleave(void **state)
+{
+    (void)state;
+    each_level_and_size(compare_interleave);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw),       cmocka_unit_test(test_sum_squares),
         cmocka_unit_test(test_matvec),      cmocka_unit_test(test_transpose),
-        cmocka_unit_test(test_column_sums),
+        cmocka_unit_test(test_column_sums), cmocka_unit_test(test_interleave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,13 @@ static pkm_md_ref query(const pkm_gemm *gemm, dnnl_query_t what)
     return dnnl_primitive_desc_query_md(gemm->desc, what, 0);
 }
 
-/* The primitive descriptor of a spec; c, a and b by name, bias NULL if there is none. */
+static dnnl_status_t describe_b(pkm_md *out, const pkm_gemm_spec *spec)
+{
+    if (spec->plain)
+        return plain(out, spec->k, spec->n, spec->in);
+    return pkm_md_any(out, (dnnl_dims_t){spec->k, spec->n}, data_type(spec->in));
+}
+
 static dnnl_status_t describe(dnnl_primitive_desc_t *out, const pkm_gemm_spec *spec)
 {
     pkm_md a = {0}, b = {0}, c = {0}, bias = {0};
@@ -116,7 +122,7 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, const pkm_gemm_spec *s
     dnnl_status_t status = plain(&a, spec->m, spec->k, spec->in);
 
     if (status == dnnl_success)
-        status = pkm_md_any(&b, (dnnl_dims_t){spec->k, spec->n}, data_type(spec->in));
+        status = describe_b(&b, spec);
     if (status == dnnl_success)
         status = plain(&c, spec->m, spec->n, spec->out);
     if (status == dnnl_success)
@@ -190,6 +196,31 @@ size_t pkm_gemm_form_bytes(const pkm_gemm *gemm)
 size_t pkm_gemm_scratch_bytes(const pkm_gemm *gemm)
 {
     return dnnl_memory_desc_get_size(query(gemm, dnnl_query_scratchpad_md));
+}
+
+bool pkm_gemm_form_layout(const pkm_gemm *gemm, pkm_gemm_layout *out)
+{
+    pkm_md_blocking form;
+
+    if (!pkm_md_get_blocking(&form, query(gemm, dnnl_query_weights_md)))
+        return false;
+    if (form.n_inner == 0) { /* rows */
+        *out = (pkm_gemm_layout){1, gemm->spec.n, 1, form.strides[0], 0};
+        return form.strides[1] == 1;
+    }
+    if (form.n_inner < 2 || form.n_inner > 3 || form.inner_axes[0] != 0 || form.inner_axes[1] != 1)
+        return false;
+    *out = (pkm_gemm_layout){.k_block = form.inner_blocks[0],
+                             .n_block = form.inner_blocks[1],
+                             .group = 1,
+                             .k_step = form.strides[0],
+                             .n_step = form.strides[1]};
+    if (form.n_inner == 3) { /* the rows of a group stand together, element by element */
+        out->group = form.inner_blocks[2];
+        out->k_block *= out->group;
+        return form.inner_axes[2] == 0;
+    }
+    return true;
 }
 
 /* A primitive's argument: which, what it looks like, where it is. */

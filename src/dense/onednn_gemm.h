@@ -25,7 +25,8 @@ typedef struct pkm_gemm_spec {
     pkm_dtype out; /* of c: PKM_F32 or `in` */
     bool bias;     /* f32 */
     bool accumulate;
-    const pkm_gemm *form; /* b has the form this one chose (same n, k, in); NULL: choose freely */
+    bool plain;           /* b lies row after row */
+    const pkm_gemm *form; /* b has the form of this one (same n, k, in); NULL: choose freely */
 } pkm_gemm_spec;
 
 /* Whether products of this dtype are at hand at the level of PKM_ISA. */
@@ -36,6 +37,19 @@ void pkm_gemm_destroy(pkm_gemm *gemm);
 
 size_t pkm_gemm_form_bytes(const pkm_gemm *gemm); /* of b in its form */
 size_t pkm_gemm_scratch_bytes(const pkm_gemm *gemm);
+
+/* Where element (i, j) of b is in its form:
+ *
+ *   i / k_block * k_step + j / n_block * n_step                              which block
+ *   + (i % k_block) / group * n_block * group + (j % n_block) * group + i % group
+ *
+ * Blocks at the right and lower edge are whole, filled up with zeros. */
+typedef struct pkm_gemm_layout {
+    int64_t k_block, n_block, group, k_step, n_step;
+} pkm_gemm_layout;
+
+/* False: the form cannot be told in this way. */
+bool pkm_gemm_form_layout(const pkm_gemm *gemm, pkm_gemm_layout *out);
 
 /*
  * form = b, whose element (i, j) is source[i * row_step + j * column_step] in `dtype`; one of the

@@ -8,11 +8,30 @@
 #define PKM_DENSE_ONEDNN_VERSION_H
 
 #include <dnnl.h>
+#include <stdbool.h>
 
 #if DNNL_VERSION_MAJOR >= 3
 
 typedef dnnl_memory_desc_t pkm_md;           /* a descriptor of ours, dropped when done */
 typedef const_dnnl_memory_desc_t pkm_md_ref; /* as functions take and return it */
+
+/* How a matrix lies in memory: steps between blocks, and the axes inside a block. */
+typedef struct pkm_md_blocking {
+    const dnnl_dim_t *strides, *inner_blocks, *inner_axes;
+    int n_inner;
+} pkm_md_blocking;
+
+static inline bool pkm_md_get_blocking(pkm_md_blocking *out, pkm_md_ref md)
+{
+    dnnl_format_kind_t kind = dnnl_format_kind_undef;
+
+    return dnnl_memory_desc_query(md, dnnl_query_format_kind, &kind) == dnnl_success &&
+           kind == dnnl_blocked &&
+           dnnl_memory_desc_query(md, dnnl_query_strides, &out->strides) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_inner_nblks_s32, &out->n_inner) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_inner_blks, &out->inner_blocks) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_inner_idxs, &out->inner_axes) == dnnl_success;
+}
 
 static inline pkm_md_ref pkm_md_get(const pkm_md *md)
 {
@@ -53,6 +72,20 @@ static inline dnnl_status_t pkm_matmul_desc(dnnl_primitive_desc_t *out, dnnl_eng
 
 typedef dnnl_memory_desc_t pkm_md;
 typedef const dnnl_memory_desc_t *pkm_md_ref;
+
+typedef struct pkm_md_blocking {
+    const dnnl_dim_t *strides, *inner_blocks, *inner_axes;
+    int n_inner;
+} pkm_md_blocking;
+
+static inline bool pkm_md_get_blocking(pkm_md_blocking *out, pkm_md_ref md)
+{
+    const dnnl_blocking_desc_t *blocking = &md->format_desc.blocking;
+
+    *out = (pkm_md_blocking){blocking->strides, blocking->inner_blks, blocking->inner_idxs,
+                             blocking->inner_nblks};
+    return md->format_kind == dnnl_blocked;
+}
 
 static inline pkm_md_ref pkm_md_get(const pkm_md *md)
 {

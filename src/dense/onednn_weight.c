@@ -18,7 +18,8 @@ enum { LONG_ROWS = 4096, SHORT_ROWS = 256, SCRATCH_TARGET = 64 << 20 };
 enum { WHOLE, REST };
 enum { BLOCK = 64 };
 
-/* Rows of a chunk that one thread transposes or copies at a time. */
+/* Rows of a chunk that one thread transposes and packs at a time; a multiple of k_block of every
+ * form oneDNN has. */
 enum { COPY_ROWS = 64 };
 
 typedef struct weight_job {
@@ -27,11 +28,10 @@ typedef struct weight_job {
     float *c;
     const char *left, *right; /* of this chunk */
     int64_t rows, count;      /* rows of the chunk, and those that exist */
-    bool right_staged;
-    char *turned;  /* left transposed, [m, rows] native */
-    char *staged;  /* right, [rows, n] native, where it must be converted or filled up */
-    char *form;    /* right, packed */
-    char *scratch; /* of each thread: a gemm's own, or COPY_ROWS staged rows of left */
+    char *turned;             /* left transposed, [m, rows] native */
+    char *form;               /* right, packed as `layout` says */
+    char *scratch;            /* of each thread: a gemm's own, or COPY_ROWS staged rows */
+    const pkm_gemm_layout *layout;
     size_t thread_bytes;
     _Atomic int status;
 } weight_job;
@@ -51,6 +51,24 @@ static int64_t block_height(const pkm_weight_product *product, int block)
     return block == WHOLE ? BLOCK : product->m % BLOCK;
 }
 
+/* The first product of a chunk size chooses the form of right; one that this file cannot write is
+ * not taken. */
+static pkm_status choose_form(pkm_weight_product *product, int chunk, pkm_gemm **place,
+                              pkm_gemm_spec *spec)
+{
+    PKM_TRY(pkm_gemm_create(place, spec));
+    if (!pkm_gemm_form_layout(*place, &product->layout[chunk]) ||
+        COPY_ROWS % product->layout[chunk].k_block != 0 || product->layout[chunk].group > 2) {
+        pkm_gemm_destroy(*place);
+        *place = NULL;
+        spec->plain = true;
+        PKM_TRY(pkm_gemm_create(place, spec));
+        (void)pkm_gemm_form_layout(*place, &product->layout[chunk]);
+    }
+    product->form[chunk] = *place;
+    return PKM_OK;
+}
+
 static pkm_status need_gemm(pkm_weight_product *product, const pkm_gemm **out, int chunk, int block,
                             int64_t rows, bool accumulate)
 {
@@ -63,10 +81,10 @@ static pkm_status need_gemm(pkm_weight_product *product, const pkm_gemm **out, i
                           .accumulate = accumulate,
                           .form = product->form[chunk]};
 
-    if (*place == NULL)
+    if (spec.form == NULL)
+        PKM_TRY(choose_form(product, chunk, place, &spec));
+    else if (*place == NULL)
         PKM_TRY(pkm_gemm_create(place, &spec));
-    if (product->form[chunk] == NULL)
-        product->form[chunk] = *place;
     *out = *place;
     return PKM_OK;
 }
@@ -75,6 +93,7 @@ static pkm_status need_gemms(pkm_weight_product *product, weight_job *job, int c
                              bool accumulate)
 {
     job->gemm[WHOLE] = job->gemm[REST] = NULL;
+    job->layout = &product->layout[chunk];
     if (product->m >= BLOCK)
         PKM_TRY(need_gemm(product, &job->gemm[WHOLE], chunk, WHOLE, job->rows, accumulate));
     if (product->m % BLOCK > 0)
@@ -86,7 +105,7 @@ static void carve(weight_job *job, pkm_arena *arena)
 {
     const pkm_weight_product *product = job->product;
     size_t element = pkm_dtype_bytes(product->native);
-    size_t own = (size_t)(COPY_ROWS * product->m) * element, form = 0;
+    size_t own = (size_t)(COPY_ROWS * pkm_max_i64(product->m, product->n)) * element, form = 0;
 
     for (int block = WHOLE; block <= REST; block++) {
         if (job->gemm[block] == NULL)
@@ -97,8 +116,6 @@ static void carve(weight_job *job, pkm_arena *arena)
     }
     job->turned = pkm_arena_take(arena, (size_t)(product->m * job->rows), element);
     job->form = pkm_arena_take(arena, form, 1);
-    job->staged =
-        pkm_arena_take(arena, job->right_staged ? (size_t)(product->n * job->rows) : 0, element);
     job->thread_bytes = pkm_round_up(own, PKM_ALIGN);
     job->scratch = pkm_arena_take(arena, (size_t)pkm_threads(), job->thread_bytes);
 }
@@ -115,18 +132,49 @@ static pkm_status plan_scratch(weight_job *job, pkm_dense_scratch *scratch)
     return PKM_OK;
 }
 
-/* rows [COPY_ROWS, width] of `from`, those that exist; the others are zero. */
-static void stage(char *to, const weight_job *job, const char *from, int64_t first, int64_t width)
+/*
+ * Rows first .. first + COPY_ROWS - 1 of `from` [rows, width] in the native dtype: where they are,
+ * or converted and filled up with zeros in `room`.
+ */
+static const char *native_rows(const weight_job *job, char *room, const char *from, int64_t first,
+                               int64_t width)
 {
     const pkm_weight_product *product = job->product;
     int64_t exist = pkm_max_i64(0, pkm_min_i64(COPY_ROWS, job->count - first));
     size_t element = pkm_dtype_bytes(product->native), bytes = (size_t)(exist * width) * element;
 
+    from += (size_t)(first * width) * pkm_dtype_bytes(product->compute);
+    if (product->native == product->compute && exist == COPY_ROWS)
+        return from;
     if (exist > 0)
-        pkm_copy_converted(to, product->native,
-                           from + (size_t)(first * width) * pkm_dtype_bytes(product->compute),
-                           product->compute, exist * width);
-    memset(to + bytes, 0, (size_t)(COPY_ROWS * width) * element - bytes);
+        pkm_copy_converted(room, product->native, from, product->compute, exist * width);
+    memset(room + bytes, 0, (size_t)(COPY_ROWS * width) * element - bytes);
+    return room;
+}
+
+/* One group of rows of right, starting with row k of the chunk, into its places in the form. */
+static void pack_group(const weight_job *job, const char *rows, int64_t k)
+{
+    const pkm_gemm_layout *layout = job->layout;
+    int64_t n = job->product->n, group = layout->group;
+    size_t element = pkm_dtype_bytes(job->product->native);
+    int64_t at = k / layout->k_block * layout->k_step +
+                 k % layout->k_block / group * (layout->n_block * group);
+
+    for (int64_t j = 0; j < n; j += layout->n_block, at += layout->n_step) {
+        int64_t count = pkm_min_i64(layout->n_block, n - j);
+        char *to = job->form + (size_t)at * element;
+        size_t bytes = (size_t)(count * group) * element;
+        const char *from = rows + (size_t)j * element;
+
+        if (group == 2)
+            pkm_kernels_get()->interleave((uint16_t *)(void *)to,
+                                          (const uint16_t *)(const void *)from,
+                                          (const uint16_t *)(const void *)from + n, count);
+        else
+            memcpy(to, from, bytes);
+        memset(to + bytes, 0, (size_t)(layout->n_block * group) * element - bytes);
+    }
 }
 
 static void prepare_block(int64_t index, int thread, void *user)
@@ -135,20 +183,14 @@ static void prepare_block(int64_t index, int thread, void *user)
     const pkm_weight_product *product = job->product;
     int64_t first = index * COPY_ROWS;
     size_t element = pkm_dtype_bytes(product->native);
-    const char *left = job->left + (size_t)(first * product->m) * element;
-    char *turned = job->turned + (size_t)first * element;
+    char *room = job->scratch + (size_t)thread * job->thread_bytes;
+    const char *rows = native_rows(job, room, job->left, first, product->m);
 
-    if (product->native != product->compute || job->count - first < COPY_ROWS) {
-        char *rows = job->scratch + (size_t)thread * job->thread_bytes;
-
-        stage(rows, job, job->left, first, product->m);
-        left = rows;
-    }
-    pkm_kernels_get()->transpose[product->native](turned, job->rows, left, product->m, COPY_ROWS,
-                                                  product->m);
-    if (job->right_staged)
-        stage(job->staged + (size_t)(first * product->n) * element, job, job->right, first,
-              product->n);
+    pkm_kernels_get()->transpose[product->native](job->turned + (size_t)first * element, job->rows,
+                                                  rows, product->m, COPY_ROWS, product->m);
+    rows = native_rows(job, room, job->right, first, product->n);
+    for (int64_t k = 0; k < COPY_ROWS; k += job->layout->group)
+        pack_group(job, rows + (size_t)(k * product->n) * element, first + k);
 }
 
 static void multiply_block(int64_t index, int thread, void *user)
@@ -171,9 +213,6 @@ static pkm_status run_chunk(weight_job *job)
     const pkm_weight_product *product = job->product;
 
     pkm_parallel(job->rows / COPY_ROWS, prepare_block, job);
-    PKM_TRY(pkm_gemm_pack(job->gemm[product->m >= BLOCK ? WHOLE : REST], job->form,
-                          job->right_staged ? job->staged : job->right, product->native, product->n,
-                          1));
     pkm_parallel(pkm_ceil_div(product->m, BLOCK), multiply_block, job);
     if (job->status != PKM_OK)
         return pkm_fail((pkm_status)job->status, "%s failed in a weight gradient [%lld, %lld]",
@@ -196,7 +235,6 @@ pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch
         job.count = pkm_min_i64(job.rows, n_rows - first);
         job.left = (const char *)left + (size_t)(first * product->m) * element;
         job.right = (const char *)right + (size_t)(first * product->n) * element;
-        job.right_staged = product->native != product->compute || job.count < job.rows;
         PKM_TRY(need_gemms(product, &job, chunk, accumulate || first > 0));
         PKM_TRY(plan_scratch(&job, scratch));
         PKM_TRY(run_chunk(&job));

@@ -13,10 +13,11 @@
 
 typedef struct pkm_weight_product {
     int64_t m, n;
-    pkm_dtype compute;       /* of left and right */
-    pkm_dtype native;        /* what oneDNN multiplies in: PKM_F32 where it has no bf16 */
-    pkm_gemm *gemm[2][2][2]; /* [chunk][block of m or its rest][accumulates]; made when needed */
-    const pkm_gemm *form[2]; /* [chunk]: the one that chose the form of right; borrowed */
+    pkm_dtype compute;         /* of left and right */
+    pkm_dtype native;          /* what oneDNN multiplies in: PKM_F32 where it has no bf16 */
+    pkm_gemm *gemm[2][2][2];   /* [chunk][block of m or its rest][accumulates]; made when needed */
+    const pkm_gemm *form[2];   /* [chunk]: the one that chose the form of right; borrowed */
+    pkm_gemm_layout layout[2]; /* [chunk]: that form */
 } pkm_weight_product;
 
 /* left [n_rows, m], right [n_rows, n], c f32 */

@@ -42,6 +42,7 @@ static const pkm_kernel_row rows[] = {
     ROW(matvec[PKM_BF16], PKM_ISA_REF, pkm_matvec_bf16_ref),
     ROW(transpose[PKM_F32], PKM_ISA_REF, pkm_transpose_f32_ref),
     ROW(transpose[PKM_BF16], PKM_ISA_REF, pkm_transpose_bf16_ref),
+    ROW(interleave, PKM_ISA_REF, pkm_interleave_ref),
     ROW(column_sums[PKM_F32], PKM_ISA_REF, pkm_column_sums_f32_ref),
     ROW(column_sums[PKM_BF16], PKM_ISA_REF, pkm_column_sums_bf16_ref),
 #ifdef PKM_X86
@@ -59,6 +60,7 @@ static const pkm_kernel_row rows[] = {
     ROW(matvec[PKM_BF16], PKM_ISA_AVX512, pkm_matvec_bf16_avx512),
     ROW(transpose[PKM_F32], PKM_ISA_AVX512, pkm_transpose_f32_avx512),
     ROW(transpose[PKM_BF16], PKM_ISA_AVX512, pkm_transpose_bf16_avx512),
+    ROW(interleave, PKM_ISA_AVX512, pkm_interleave_avx512),
     ROW(column_sums[PKM_F32], PKM_ISA_AVX512, pkm_column_sums_f32_avx512),
     ROW(column_sums[PKM_BF16], PKM_ISA_AVX512, pkm_column_sums_bf16_avx512),
     ROW(norm_moments, PKM_ISA_AVX2, pkm_norm_moments_avx2),

@@ -21,6 +21,7 @@
 #include "kernels/convert.h"
 #include "kernels/elementwise.h"
 #include "kernels/half_scores.h"
+#include "kernels/interleave.h"
 #include "kernels/matvec.h"
 #include "kernels/norm.h"
 #include "kernels/row_dots.h"
@@ -59,6 +60,7 @@ typedef struct pkm_kernels {
     pkm_block_product_fn *block_product;
     pkm_matvec_fn *matvec[PKM_ROW_DTYPES];
     pkm_transpose_fn *transpose[PKM_ROW_DTYPES];
+    pkm_interleave_fn *interleave;
     pkm_column_sums_fn *column_sums[PKM_ROW_DTYPES];
 } pkm_kernels;
 

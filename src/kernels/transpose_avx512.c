@@ -3,8 +3,9 @@
 
 #include "kernels/transpose.h"
 
-/* Transposes a 16 x 16 block of 4-byte elements in place: pairs, fours, then quarters of rows. */
-static void turn(__m512i row[16])
+/* Transposes a 16 x 16 block of 4-byte elements in place: pairs, fours, then quarters of rows.
+ * Inline, so that the block stays in registers. */
+static inline __attribute__((always_inline)) void turn(__m512i row[16])
 {
     __m512i pair[16], four[16];
 
