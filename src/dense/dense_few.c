@@ -85,35 +85,3 @@ void pkm_dense_few_release(pkm_dense_few *few)
 {
     pkm_free(few->rows);
 }
-
-typedef struct sums_job {
-    float *sums;
-    const void *in;
-    pkm_dtype dtype;
-    int64_t n_rows, n_columns;
-    bool accumulate;
-} sums_job;
-
-static void sums_block(int64_t block, int thread, void *user)
-{
-    const sums_job *job = user;
-    int64_t first = block * BLOCK, count = pkm_min_i64(BLOCK, job->n_columns - first);
-    double sum[BLOCK];
-
-    (void)thread;
-    for (int64_t j = 0; j < count; j++)
-        sum[j] = job->accumulate ? (double)job->sums[first + j] : 0.0;
-    pkm_kernels_get()->column_sums[job->dtype](
-        sum, (const char *)job->in + (size_t)first * pkm_dtype_bytes(job->dtype), job->n_columns,
-        job->n_rows, count);
-    for (int64_t j = 0; j < count; j++)
-        job->sums[first + j] = (float)sum[j];
-}
-
-void pkm_dense_column_sums(float *sums, const void *in, pkm_dtype dtype, int64_t n_rows,
-                           int64_t n_columns, bool accumulate)
-{
-    sums_job job = {sums, in, dtype, n_rows, n_columns, accumulate};
-
-    pkm_parallel(pkm_ceil_div(n_columns, BLOCK), sums_block, &job);
-}

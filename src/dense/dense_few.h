@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A few rows at a time (decoding): y = x W + bias bound by reading W, so W is kept row after row,
- * [n_out, n_in] in the compute dtype, and read once for all the rows. And column sums, the gradient
- * of a bias. Both cut their output into fixed blocks.
+ * [n_out, n_in] in the compute dtype, and read once for all the rows. The outputs are cut into
+ * fixed blocks.
  */
 #ifndef PKM_DENSE_DENSE_FEW_H
 #define PKM_DENSE_DENSE_FEW_H
@@ -21,9 +21,5 @@ typedef struct pkm_dense_few {
 pkm_status pkm_dense_few_run(pkm_dense_few *few, const float *master, void *y, pkm_dtype y_dtype,
                              const void *x, const float *bias, int64_t n_rows);
 void pkm_dense_few_release(pkm_dense_few *few);
-
-/* sums [n_columns] = or += sum over rows of in [n_rows, n_columns], in double. */
-void pkm_dense_column_sums(float *sums, const void *in, pkm_dtype dtype, int64_t n_rows,
-                           int64_t n_columns, bool accumulate);
 
 #endif

@@ -128,14 +128,17 @@ pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dty
 pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
                                      const void *dy, int64_t n_rows, bool accumulate)
 {
-    const pkm_dense_config *config = &dense->config;
-    bool in_out = config->layout == PKM_WEIGHT_IN_OUT;
+    bool in_out = dense->config.layout == PKM_WEIGHT_IN_OUT;
+    pkm_weight_call call = {.c = dweight,
+                            .sums = dbias,
+                            .sums_left = !in_out,
+                            .left = in_out ? x : dy,
+                            .right = in_out ? dy : x,
+                            .n_rows = n_rows,
+                            .accumulate = accumulate};
 
-    PKM_TRY(pkm_dense_check_rows(config, n_rows));
-    if (dbias != NULL)
-        pkm_dense_column_sums(dbias, dy, config->compute, n_rows, config->n_out, accumulate);
-    return pkm_weight_product_run(&dense->backward_weight, dense->scratch, dweight, in_out ? x : dy,
-                                  in_out ? dy : x, n_rows, accumulate);
+    PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
+    return pkm_weight_product_run(&dense->backward_weight, dense->scratch, &call);
 }
 
 size_t pkm_dense_bytes(const pkm_dense_config *config)

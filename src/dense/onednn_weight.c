@@ -9,46 +9,49 @@
 #include "dense/dense_copy.h"
 #include "dense/dense_scratch.h"
 
-/* Rows per chunk. Each chunk reads and writes all of c, so long ones are the rule; how long is a
- * matter of scratch (long_rows). Short ones waste little on a remainder. */
+/* Rows per chunk: the packed operands of a chunk stay in the caches of a core; short chunks waste
+ * little on a remainder. */
 enum { LONG, SHORT };
-enum { LONG_ROWS = 4096, SHORT_ROWS = 256, SCRATCH_TARGET = 64 << 20 };
+static const int64_t chunk_rows[] = {[LONG] = 512, [SHORT] = 128};
 
-/* Rows of c per block: few enough for many threads, enough to reuse the packed operand. */
+/* Rows of a chunk that one thread transposes, packs and sums at a time: a multiple of k_block of
+ * every form oneDNN has. */
+enum { COPY_ROWS = 32 };
+
+/* Blocks of c: whole ones of block_height rows, and the rest. */
 enum { WHOLE, REST };
-enum { BLOCK = 64 };
 
-/* Rows of a chunk that one thread transposes and packs at a time; a multiple of k_block of every
- * form oneDNN has. */
-enum { COPY_ROWS = 64 };
-
+/* One chunk of one call. */
 typedef struct weight_job {
     const pkm_weight_product *product;
     const pkm_gemm *gemm[2]; /* for whole blocks and for the rest of m, NULL if there is none */
-    float *c;
+    const pkm_weight_call *call;
     const char *left, *right; /* of this chunk */
     int64_t rows, count;      /* rows of the chunk, and those that exist */
-    char *turned;             /* left transposed, [m, rows] native */
-    char *form;               /* right, packed as `layout` says */
-    char *scratch;            /* of each thread: a gemm's own, or COPY_ROWS staged rows */
+    bool accumulate;
+    char *turned;   /* left transposed, [m, rows] native */
+    char *form;     /* right, packed as `layout` says */
+    float *partial; /* [rows / COPY_ROWS, width of the summed side], if sums are asked for */
+    char *scratch;  /* of each thread: a gemm's own, or COPY_ROWS staged rows */
     const pkm_gemm_layout *layout;
     size_t thread_bytes;
     _Atomic int status;
 } weight_job;
 
-static int64_t long_rows(const pkm_weight_product *product)
+/* Few enough rows for many threads, enough to use the packed operand well. */
+static int64_t block_rows(const pkm_weight_product *product)
 {
-    int64_t rows = LONG_ROWS;
-    int64_t row_bytes = (product->m + product->n) * (int64_t)pkm_dtype_bytes(product->native);
-
-    while (rows > SHORT_ROWS && rows * row_bytes > SCRATCH_TARGET)
-        rows /= 2;
-    return rows;
+    return product->m < 1024 ? 64 : 128;
 }
 
 static int64_t block_height(const pkm_weight_product *product, int block)
 {
-    return block == WHOLE ? BLOCK : product->m % BLOCK;
+    return block == WHOLE ? block_rows(product) : product->m % block_rows(product);
+}
+
+static int64_t summed_width(const weight_job *job)
+{
+    return job->call->sums_left ? job->product->m : job->product->n;
 }
 
 /* The first product of a chunk size chooses the form of right; one that this file cannot write is
@@ -70,12 +73,12 @@ static pkm_status choose_form(pkm_weight_product *product, int chunk, pkm_gemm *
 }
 
 static pkm_status need_gemm(pkm_weight_product *product, const pkm_gemm **out, int chunk, int block,
-                            int64_t rows, bool accumulate)
+                            bool accumulate)
 {
     pkm_gemm **place = &product->gemm[chunk][block][accumulate];
     pkm_gemm_spec spec = {.m = block_height(product, block),
                           .n = product->n,
-                          .k = rows,
+                          .k = chunk_rows[chunk],
                           .in = product->native,
                           .out = PKM_F32,
                           .accumulate = accumulate,
@@ -89,15 +92,17 @@ static pkm_status need_gemm(pkm_weight_product *product, const pkm_gemm **out, i
     return PKM_OK;
 }
 
-static pkm_status need_gemms(pkm_weight_product *product, weight_job *job, int chunk,
-                             bool accumulate)
+static pkm_status need_gemms(pkm_weight_product *product, weight_job *job, int chunk)
 {
-    job->gemm[WHOLE] = job->gemm[REST] = NULL;
+    for (int block = WHOLE; block <= REST; block++) {
+        bool exists = block == WHOLE ? product->m >= block_rows(product)
+                                     : product->m % block_rows(product) > 0;
+
+        job->gemm[block] = NULL;
+        if (exists)
+            PKM_TRY(need_gemm(product, &job->gemm[block], chunk, block, job->accumulate));
+    }
     job->layout = &product->layout[chunk];
-    if (product->m >= BLOCK)
-        PKM_TRY(need_gemm(product, &job->gemm[WHOLE], chunk, WHOLE, job->rows, accumulate));
-    if (product->m % BLOCK > 0)
-        PKM_TRY(need_gemm(product, &job->gemm[REST], chunk, REST, job->rows, accumulate));
     return PKM_OK;
 }
 
@@ -116,6 +121,9 @@ static void carve(weight_job *job, pkm_arena *arena)
     }
     job->turned = pkm_arena_take(arena, (size_t)(product->m * job->rows), element);
     job->form = pkm_arena_take(arena, form, 1);
+    job->partial = pkm_arena_take(
+        arena, job->call->sums == NULL ? 0 : (size_t)(job->rows / COPY_ROWS * summed_width(job)),
+        sizeof(float));
     job->thread_bytes = pkm_round_up(own, PKM_ALIGN);
     job->scratch = pkm_arena_take(arena, (size_t)pkm_threads(), job->thread_bytes);
 }
@@ -177,6 +185,15 @@ static void pack_group(const weight_job *job, const char *rows, int64_t k)
     }
 }
 
+/* Column sums of the rows of copy block `index`. */
+static void sum_rows(const weight_job *job, const char *rows, int64_t index)
+{
+    int64_t width = summed_width(job);
+
+    pkm_kernels_get()->column_sums[job->product->native](job->partial + index * width, rows, width,
+                                                         COPY_ROWS, width);
+}
+
 static void prepare_block(int64_t index, int thread, void *user)
 {
     const weight_job *job = user;
@@ -184,26 +201,51 @@ static void prepare_block(int64_t index, int thread, void *user)
     int64_t first = index * COPY_ROWS;
     size_t element = pkm_dtype_bytes(product->native);
     char *room = job->scratch + (size_t)thread * job->thread_bytes;
+    bool sums = job->call->sums != NULL, sums_left = job->call->sums_left;
     const char *rows = native_rows(job, room, job->left, first, product->m);
 
     pkm_kernels_get()->transpose[product->native](job->turned + (size_t)first * element, job->rows,
                                                   rows, product->m, COPY_ROWS, product->m);
+    if (sums && sums_left)
+        sum_rows(job, rows, index);
     rows = native_rows(job, room, job->right, first, product->n);
     for (int64_t k = 0; k < COPY_ROWS; k += job->layout->group)
         pack_group(job, rows + (size_t)(k * product->n) * element, first + k);
+    if (sums && !sums_left)
+        sum_rows(job, rows, index);
 }
 
+/* Adds up in double what the copy blocks found, in their order. */
+static void finish_sums(const weight_job *job)
+{
+    int64_t width = summed_width(job);
+
+    for (int64_t j = 0; j < width; j++) {
+        double sum = job->accumulate ? (double)job->call->sums[j] : 0.0;
+
+        for (int64_t block = 0; block < job->rows / COPY_ROWS; block++)
+            sum += (double)job->partial[block * width + j];
+        job->call->sums[j] = (float)sum;
+    }
+}
+
+/* Blocks of c; after the last of them, the sums. */
 static void multiply_block(int64_t index, int thread, void *user)
 {
     weight_job *job = user;
     const pkm_weight_product *product = job->product;
-    int64_t first = index * BLOCK;
-    const pkm_gemm *gemm = job->gemm[first + BLOCK <= product->m ? WHOLE : REST];
-    pkm_status status =
-        pkm_gemm_run(gemm, job->c + first * product->n,
+    int64_t first = index * block_rows(product);
+    int block = first + block_rows(product) <= product->m ? WHOLE : REST;
+    pkm_status status;
+
+    if (first >= product->m) {
+        finish_sums(job);
+        return;
+    }
+    status =
+        pkm_gemm_run(job->gemm[block], job->call->c + first * product->n,
                      job->turned + (size_t)(first * job->rows) * pkm_dtype_bytes(product->native),
                      job->form, NULL, job->scratch + (size_t)thread * job->thread_bytes);
-
     if (status != PKM_OK)
         job->status = status;
 }
@@ -211,35 +253,36 @@ static void multiply_block(int64_t index, int thread, void *user)
 static pkm_status run_chunk(weight_job *job)
 {
     const pkm_weight_product *product = job->product;
+    int64_t n_blocks = pkm_ceil_div(product->m, block_rows(product));
 
     pkm_parallel(job->rows / COPY_ROWS, prepare_block, job);
-    pkm_parallel(pkm_ceil_div(product->m, BLOCK), multiply_block, job);
+    pkm_parallel(n_blocks + (job->call->sums != NULL), multiply_block, job);
     if (job->status != PKM_OK)
         return pkm_fail((pkm_status)job->status, "%s failed in a weight gradient [%lld, %lld]",
                         pkm_gemm_provider(), (long long)product->m, (long long)product->n);
     return PKM_OK;
 }
 
-pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch, float *c,
-                                  const void *left, const void *right, int64_t n_rows,
-                                  bool accumulate)
+pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch,
+                                  const pkm_weight_call *call)
 {
-    weight_job job = {.product = product, .c = c};
+    weight_job job = {.product = product, .call = call};
     size_t element = pkm_dtype_bytes(product->compute);
     int64_t first = 0;
 
-    do { /* zero rows are one chunk of zeros */
-        int chunk = n_rows - first >= long_rows(product) ? LONG : SHORT;
+    do { /* no rows at all are one chunk of zeros */
+        int chunk = call->n_rows - first >= chunk_rows[LONG] ? LONG : SHORT;
 
-        job.rows = chunk == LONG ? long_rows(product) : SHORT_ROWS;
-        job.count = pkm_min_i64(job.rows, n_rows - first);
-        job.left = (const char *)left + (size_t)(first * product->m) * element;
-        job.right = (const char *)right + (size_t)(first * product->n) * element;
-        PKM_TRY(need_gemms(product, &job, chunk, accumulate || first > 0));
+        job.rows = chunk_rows[chunk];
+        job.count = pkm_min_i64(job.rows, call->n_rows - first);
+        job.left = (const char *)call->left + (size_t)(first * product->m) * element;
+        job.right = (const char *)call->right + (size_t)(first * product->n) * element;
+        job.accumulate = call->accumulate || first > 0;
+        PKM_TRY(need_gemms(product, &job, chunk));
         PKM_TRY(plan_scratch(&job, scratch));
         PKM_TRY(run_chunk(&job));
         first += job.rows;
-    } while (first < n_rows);
+    } while (first < call->n_rows);
     return PKM_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * c [m, n] = or += left^T right over the rows: the gradient of a weight. Rows are taken in chunks
+ * c [m, n] = or += left^T right over the rows: the gradient of a weight; and column sums of one of
+ * the two, the gradient of a bias. Rows are taken in chunks
  * of fixed sizes, the last filled up with zeros; for each chunk left is transposed and right packed
  * once, then rows of c are cut into blocks. Chunks are added in order, so bits do not depend on the
  * threads.
@@ -20,10 +21,17 @@ typedef struct pkm_weight_product {
     pkm_gemm_layout layout[2]; /* [chunk]: that form */
 } pkm_weight_product;
 
-/* left [n_rows, m], right [n_rows, n], c f32 */
-pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch, float *c,
-                                  const void *left, const void *right, int64_t n_rows,
-                                  bool accumulate);
+typedef struct pkm_weight_call {
+    float *c;                 /* [m, n] */
+    float *sums;              /* = or += column sums of one side; NULL: none */
+    bool sums_left;           /* of left [m], else of right [n] */
+    const void *left, *right; /* [n_rows, m], [n_rows, n] */
+    int64_t n_rows;
+    bool accumulate;
+} pkm_weight_call;
+
+pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch,
+                                  const pkm_weight_call *call);
 void pkm_weight_product_release(pkm_weight_product *product);
 
 #endif

@@ -4,15 +4,17 @@
 #include "kernels/transpose.h"
 
 /* Transposes a 16 x 16 block of 4-byte elements in place: pairs, fours, then quarters of rows.
- * Inline, so that the block stays in registers. */
+ * Inline and unrolled, so that the block stays in registers. */
 static inline __attribute__((always_inline)) void turn(__m512i row[16])
 {
     __m512i pair[16], four[16];
 
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i += 2) {
         pair[i] = _mm512_unpacklo_epi32(row[i], row[i + 1]);
         pair[i + 1] = _mm512_unpackhi_epi32(row[i], row[i + 1]);
     }
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i += 4) {
         four[i] = _mm512_unpacklo_epi64(pair[i], pair[i + 2]);
         four[i + 1] = _mm512_unpackhi_epi64(pair[i], pair[i + 2]);
@@ -20,6 +22,7 @@ static inline __attribute__((always_inline)) void turn(__m512i row[16])
         four[i + 3] = _mm512_unpackhi_epi64(pair[i + 1], pair[i + 3]);
     }
     /* four[4 g + c] holds, in quarter q, column 4 q + c of rows 4 g .. 4 g + 3. */
+#pragma GCC unroll 16
     for (int c = 0; c < 4; c++) {
         __m512i low = _mm512_shuffle_i32x4(four[c], four[4 + c], 0x88);
         __m512i high = _mm512_shuffle_i32x4(four[c], four[4 + c], 0xdd);
@@ -43,9 +46,11 @@ void pkm_transpose_f32_avx512(void *restrict out, int64_t out_step, const void *
 
     for (int64_t i = 0; i < rows; i += 16) {
         for (int64_t j = 0; j < columns; j += 16) {
+#pragma GCC unroll 16
             for (int r = 0; r < 16; r++)
                 block[r] = _mm512_loadu_si512(from + (i + r) * in_step + j);
             turn(block);
+#pragma GCC unroll 16
             for (int c = 0; c < 16; c++)
                 _mm512_storeu_si512(to + (j + c) * out_step + i, block[c]);
         }
@@ -75,12 +80,14 @@ void pkm_transpose_bf16_avx512(void *restrict out, int64_t out_step, const void 
 
     for (int64_t i = 0; i < rows; i += 32) {
         for (int64_t j = 0; j < columns; j += 16) {
+#pragma GCC unroll 16
             for (int r = 0; r < 16; r++) {
                 const uint16_t *even = from + (i + 2 * r) * in_step + j;
 
                 block[r] = load_pairs(even, even + in_step);
             }
             turn(block);
+#pragma GCC unroll 16
             for (int c = 0; c < 16; c++)
                 _mm512_storeu_si512(to + (j + c) * out_step + i, block[c]);
         }
