@@ -81,6 +81,11 @@ static inline vec vec_mul(vec a, vec b)
     return _mm256_mul_ps(a, b);
 }
 
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm256_div_ps(a, b);
+}
+
 static inline vec vec_reciprocal(vec x)
 {
     return _mm256_div_ps(_mm256_set1_ps(1.0f), x);

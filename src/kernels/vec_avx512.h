@@ -80,6 +80,11 @@ static inline vec vec_mul(vec a, vec b)
     return _mm512_mul_ps(a, b);
 }
 
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm512_div_ps(a, b);
+}
+
 /* 1 / x within 1 ULP for x in [1, 2^100]: the estimate, and one step of Newton's. */
 static inline vec vec_reciprocal(vec x)
 {
