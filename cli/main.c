@@ -95,6 +95,14 @@ static const cmd commands[] = {
         .bench = &pkm_bench_train,
     },
     {
+        .name = "demo",
+        .summary = "the whole story on real text, in about two minutes",
+        .run = cmd_demo,
+        .args = "[PATH]",
+        .max_args = 1,
+        .options = &cmd_demo_options,
+    },
+    {
         .name = "completion",
         .summary = "completion script for a shell",
         .run = cmd_completion,

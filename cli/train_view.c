@@ -13,7 +13,6 @@ static void show_plan(train_view *view, const pkm_train_event *event)
     char text[256];
 
     view->parameters = event->parameters;
-    view->used = -1;
     snprintf(text, sizeof text,
              "%" PRId64 " parameters; steps %" PRId64 " to %" PRId64
              "; %.2f GiB of memory, %.2f GiB of disk",
@@ -26,6 +25,12 @@ static void show_step(train_view *view, const pkm_train_event *event)
 {
     char text[256], val[32] = "", left[16];
 
+    if (view->first_tokens == 0) {
+        view->first_wall = event->wall;
+        view->first_tokens = event->tokens;
+    }
+    view->last_wall = event->wall;
+    view->last_tokens = event->tokens;
     if (!progress_due(&view->bar) && event->step < event->steps)
         return;
     if (view->val_loss > 0)
@@ -50,12 +55,9 @@ static void show_evaluation(train_view *view, const pkm_train_event *event)
         const pkm_usage *usage = &event->usage[i];
         size_t used = strlen(text);
 
-        if (usage->head >= 0)
-            continue;
-        if (view->used < 0 || usage->used < view->used)
-            view->used = usage->used;
-        snprintf(text + used, sizeof text - used, "; memory %d: %.1f %% used, KL %.3f",
-                 usage->layer, 100 * usage->used, usage->kl);
+        if (usage->head < 0)
+            snprintf(text + used, sizeof text - used, "; memory %d: %.1f %% used, KL %.3f",
+                     usage->layer, 100 * usage->used, usage->kl);
     }
     if (!view->brief)
         progress_note(&view->bar, text);
@@ -87,4 +89,11 @@ int train_view_show(const pkm_train_event *event, void *user)
         break;
     }
     return stop_signal();
+}
+
+double train_view_rate(const train_view *view)
+{
+    double seconds = view->last_wall - view->first_wall;
+
+    return seconds > 0 ? (double)(view->last_tokens - view->first_tokens) / seconds : 0;
 }

@@ -8,14 +8,18 @@
 
 typedef struct train_view {
     progress bar;
-    double val_loss;    /* of the last evaluation; 0: none yet */
-    int64_t parameters; /* told by the plan */
-    double used;        /* share of slots read, the least of all memories, at the last evaluation;
-                           negative: there is no memory */
     bool brief;         /* leave out evaluations and checkpoints */
+    int64_t parameters; /* told by the plan */
+    double val_loss;    /* of the last evaluation; 0: none yet */
+    /* the first and the last step seen: seconds and tokens then */
+    double first_wall, last_wall;
+    int64_t first_tokens, last_tokens;
 } train_view;
 
 /* user: a train_view, zero but for title and brief. Stops the training once a signal asked to. */
 int train_view_show(const pkm_train_event *event, void *user);
+
+/* Tokens per second from the first step to the last, 0 if there were not two. */
+double train_view_rate(const train_view *view);
 
 #endif
