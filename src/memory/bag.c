@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pure functions over a caller's table: weighted bag, its gradient, the row optimiser. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "memory/memory_config.h"
 #include "memory/row_pass.h"
@@ -72,7 +70,8 @@ pkm_status pkm_bag_backward(pkm_bag_grad *out, const float *dy, const pkm_bag *b
     if (out->weights != NULL)
         pkm_pass_dots(out->weights, bag->values, bag->dtype, dy, &grouping, bag->value_dim);
     pkm_pass_sums(out->values, dy, &grouping, bag->value_dim);
-    memcpy(out->touched, grouping.rows, (size_t)grouping.n_groups * sizeof *out->touched);
+    for (int64_t i = 0; i < grouping.n_groups; i++)
+        out->touched[i] = grouping.rows[i];
     out->n_touched = grouping.n_groups;
     return PKM_OK;
 }

@@ -368,6 +368,11 @@ void pkm_store_discard(pkm_store *store)
     store->log.grouping.n_groups = 0;
 }
 
+int64_t pkm_store_touched(const pkm_store *store)
+{
+    return store->log.grouping.n_groups;
+}
+
 int pkm_store_moments(const pkm_store *store, pkm_store_moment out[2])
 {
     static const char *const suffix[2] = {"exp_avg", "exp_avg_sq"};

@@ -57,6 +57,9 @@ pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *
                               const float *weights, const float *upstream, int64_t n_rows,
                               int64_t hits);
 
+/* Distinct rows of the hits recorded last (of all, if they came in one backward). */
+int64_t pkm_store_touched(const pkm_store *store);
+
 /* Moments, as tensors to save and load: writes up to 2; returns how many. Adam: "exp_avg",
  * "exp_avg_sq" [slots, value_dim]; Adagrad: "sum" [slots]; SGD: none. */
 typedef struct pkm_store_moment {
