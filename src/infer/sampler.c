@@ -17,8 +17,8 @@ pkm_status pkm_sampler_init(pkm_sampler *out, const pkm_generate_config *config,
 
     if (!(config->temperature >= 0 && config->temperature <= 1e6))
         return pkm_fail(PKM_ERR_ARG, "temperature is %g: expected 0 to 1e6", config->temperature);
-    if (!(config->top_p > 0 && config->top_p <= 1))
-        return pkm_fail(PKM_ERR_ARG, "top_p is %g: expected more than 0, at most 1", config->top_p);
+    if (!(config->top_p >= 0 && config->top_p <= 1))
+        return pkm_fail(PKM_ERR_ARG, "top_p is %g: expected 0 to 1", config->top_p);
     if (config->top_k < 0)
         return pkm_fail(PKM_ERR_ARG, "top_k is %lld: expected 0 or more", (long long)config->top_k);
     PKM_TRY(pkm_alloc_array((void **)&sampler.candidates, (size_t)n_ids, sizeof *sampler.candidates,
@@ -62,8 +62,9 @@ static double mass(const pkm_sampler *sampler, pkm_candidate candidate, float be
 
 /*
  * Moves the likeliest candidates, one by one, to the end of the array: at most top_k of them and,
- * without top_k, only until they hold top_p of all mass. A heap finds the first few of many ids
- * without sorting the rest. Returns how many; the likeliest is candidates[n_ids - 1].
+ * without top_k, only until they hold top_p of all mass; the first in any case. A heap finds the
+ * first few of many ids without sorting the rest. Returns how many; the likeliest is
+ * candidates[n_ids - 1].
  */
 static int64_t take_best(pkm_sampler *sampler, float best)
 {
@@ -80,7 +81,7 @@ static int64_t take_best(pkm_sampler *sampler, float best)
     }
     for (int64_t at = n_ids / 2 - 1; at >= 0; at--)
         sink(heap, n_ids, at);
-    while (n_ids - count < limit && taken < enough) {
+    while (count == n_ids || (n_ids - count < limit && taken < enough)) {
         pkm_candidate first = heap[0];
 
         heap[0] = heap[--count];
@@ -91,12 +92,13 @@ static int64_t take_best(pkm_sampler *sampler, float best)
     return n_ids - count;
 }
 
-/* Fewest of the `count` candidates, from the end of the array, that hold top_p of their mass. */
+/* Fewest of the `count` candidates, from the end of the array, that hold top_p of their mass; the
+ * likeliest in any case. */
 static int64_t cut_to_mass(const pkm_sampler *sampler, int64_t count, float best)
 {
     const pkm_candidate *last = sampler->candidates + sampler->n_ids - 1;
-    double total = 0, taken = 0;
-    int64_t kept = 0;
+    double total = 0, taken = mass(sampler, last[0], best);
+    int64_t kept = 1;
 
     for (int64_t i = 0; i < count; i++)
         total += mass(sampler, last[-i], best);

@@ -155,24 +155,35 @@ static int set_pkm(json_t *pkm, pkm_gpt_config *config)
     return failed;
 }
 
+json_t *pkm_model_dir_config_json(const pkm_gpt_config *config, const json_t *options)
+{
+    pkm_gpt_config copy = *config; /* the field tables read and write through one pointer type */
+    json_t *root = json_object(),
+           *pkm = options != NULL ? json_copy((json_t *)options) : json_object();
+
+    if (set_model(root, &copy) != 0 || set_pkm(pkm, &copy) != 0 ||
+        json_object_set(root, "pkm", pkm) != 0) {
+        json_decref(root);
+        root = NULL;
+    }
+    json_decref(pkm);
+    return root;
+}
+
 pkm_status pkm_model_dir_save_config(const char *dir, const pkm_gpt_config *config,
                                      const char *extra_json)
 {
-    pkm_gpt_config copy = *config; /* the field tables read and write through one pointer type */
-    json_t *root = json_object(), *pkm = NULL;
+    json_t *root = NULL, *options = NULL;
     char *path = NULL;
     pkm_status status = pkm_path_join(&path, dir, "config.json");
 
     if (status == PKM_OK && extra_json != NULL)
-        status = pkm_json_parse(&pkm, extra_json, strlen(extra_json), "training options");
-    else if (status == PKM_OK)
-        pkm = json_object();
-    if (status == PKM_OK && (set_model(root, &copy) != 0 || set_pkm(pkm, &copy) != 0 ||
-                             json_object_set(root, "pkm", pkm) != 0))
-        status = pkm_json_no_memory();
-    if (status == PKM_OK)
-        status = pkm_json_save(root, path);
-    json_decref(pkm);
+        status = pkm_json_parse(&options, extra_json, strlen(extra_json), "training options");
+    if (status == PKM_OK) {
+        root = pkm_model_dir_config_json(config, options);
+        status = root == NULL ? pkm_json_no_memory() : pkm_json_save(root, path);
+    }
+    json_decref(options);
     json_decref(root);
     pkm_free(path);
     return status;

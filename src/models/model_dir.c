@@ -183,7 +183,7 @@ pkm_status pkm_model_dir_load_weights(pkm_gpt *gpt, const char *dir, bool no_mma
     return status;
 }
 
-/* The tables that can be used in place: of the table's dtype, and aligned for it. */
+/* Where the tables lie in the file: those of the table's dtype that are aligned for it. */
 static pkm_status find_tables(const void *tables[PKM_LIST_MAX], const pkm_gpt_config *config,
                               const pkm_st_reader *reader)
 {
@@ -206,7 +206,8 @@ static pkm_status find_tables(const void *tables[PKM_LIST_MAX], const pkm_gpt_co
 }
 
 /* Shapes are compared before memory is taken: a config that lies costs nothing. */
-static pkm_status open_gpt(pkm_gpt **out, const pkm_gpt_config *config, const pkm_st_reader *reader)
+static pkm_status declare_checked(pkm_gpt **out, const pkm_gpt_config *config,
+                                  const pkm_st_reader *reader)
 {
     const void *tables[PKM_LIST_MAX] = {NULL};
     pkm_gpt *gpt;
@@ -215,10 +216,6 @@ static pkm_status open_gpt(pkm_gpt **out, const pkm_gpt_config *config, const pk
     PKM_TRY(find_tables(tables, config, reader));
     PKM_TRY(pkm_gpt_declare(&gpt, config, false, tables));
     status = check_shapes(gpt, reader);
-    if (status == PKM_OK)
-        status = pkm_gpt_allocate(gpt);
-    if (status == PKM_OK)
-        status = copy_tensors(gpt, reader);
     if (status != PKM_OK) {
         pkm_gpt_destroy(gpt);
         return status;
@@ -227,27 +224,53 @@ static pkm_status open_gpt(pkm_gpt **out, const pkm_gpt_config *config, const pk
     return PKM_OK;
 }
 
-pkm_status pkm_model_dir_open(pkm_gpt **out, pkm_st_reader **weights, const char *dir,
-                              int precision, bool no_mmap)
+/* Config (precision: -1, or the one to compute in), weights, and the model they make, unfilled. */
+static pkm_status open_declared(pkm_gpt **out, pkm_st_reader **weights, const char *dir,
+                                int precision, bool no_mmap)
 {
     pkm_gpt_config config;
     pkm_st_reader *reader = NULL;
-    char *path = NULL;
+    char *path;
     pkm_status status;
 
     PKM_TRY(pkm_model_dir_load_config(&config, dir));
     if (precision >= 0)
         config.compute = (pkm_dtype)precision;
-    status = pkm_model_dir_path(&path, dir, weights_name);
-    if (status == PKM_OK)
-        status = pkm_st_open(&reader, path, no_mmap);
+    PKM_TRY(pkm_model_dir_path(&path, dir, weights_name));
+    status = pkm_st_open(&reader, path, no_mmap);
     pkm_free(path);
     if (status == PKM_OK)
-        status = open_gpt(out, &config, reader);
+        status = declare_checked(out, &config, reader);
     if (status != PKM_OK) {
         pkm_st_close(reader);
         return status;
     }
+    *weights = reader;
+    return PKM_OK;
+}
+
+pkm_status pkm_model_dir_describe(pkm_gpt **out, pkm_st_reader **weights, const char *dir)
+{
+    return open_declared(out, weights, dir, -1, false);
+}
+
+pkm_status pkm_model_dir_open(pkm_gpt **out, pkm_st_reader **weights, const char *dir,
+                              int precision, bool no_mmap)
+{
+    pkm_st_reader *reader;
+    pkm_gpt *gpt;
+    pkm_status status;
+
+    PKM_TRY(open_declared(&gpt, &reader, dir, precision, no_mmap));
+    status = pkm_gpt_allocate(gpt);
+    if (status == PKM_OK)
+        status = copy_tensors(gpt, reader);
+    if (status != PKM_OK) {
+        pkm_gpt_destroy(gpt);
+        pkm_st_close(reader);
+        return status;
+    }
+    *out = gpt;
     *weights = reader;
     return PKM_OK;
 }

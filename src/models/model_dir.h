@@ -9,12 +9,16 @@
 #ifndef PKM_MODELS_MODEL_DIR_H
 #define PKM_MODELS_MODEL_DIR_H
 
+#include "format/json.h"
 #include "format/safetensors.h"
 #include "models/gpt.h"
 
 /* *out = path of file `name` of the model, pointers followed; owned by the caller. */
 pkm_status pkm_model_dir_path(char **out, const char *dir, const char *name);
 
+/* The contents of config.json, its "pkm" object laid over options (may be NULL); NULL if memory is
+ * out. */
+json_t *pkm_model_dir_config_json(const pkm_gpt_config *config, const json_t *options);
 /* dir/config.json; extra (may be NULL): option values as a JSON object, kept under "pkm". */
 pkm_status pkm_model_dir_save_config(const char *dir, const pkm_gpt_config *config,
                                      const char *extra_json);
@@ -24,6 +28,9 @@ pkm_status pkm_model_dir_load_config(pkm_gpt_config *out, const char *dir);
 pkm_status pkm_model_dir_save_weights(const char *dir, const pkm_gpt *gpt, int64_t step);
 /* Fills the model's tensors; every tensor must be there with its shape, no unknown ones. */
 pkm_status pkm_model_dir_load_weights(pkm_gpt *gpt, const char *dir, bool no_mmap);
+
+/* A model of which nothing is computed: config and the header of the weights, compared. */
+pkm_status pkm_model_dir_describe(pkm_gpt **out, pkm_st_reader **weights, const char *dir);
 
 /*
  * A model to compute with but not to train: config and weights. Value tables whose dtype and place
