@@ -139,13 +139,36 @@ static void test_save_and_load(void **state)
     temp_remove(dir);
 }
 
+/* As short as 15 digits where those are enough; the same number in any case. */
+static void test_reals(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0.1, "[0.1]"}, {1e-5, "[1e-5]"}, {1.0 / 3, "[0.33333333333333331]"}, {4, "[4.0]"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *list = json_pack("[f]", cases[i].value), *back = NULL;
+        pkm_strbuf text = {0};
+
+        check_ok(pkm_json_append(&text, list, JSON_COMPACT));
+        assert_string_equal(text.data, cases[i].text);
+        check_ok(pkm_json_parse(&back, text.data, text.length, "t.json"));
+        assert_true(json_real_value(json_array_get(back, 0)) == cases[i].value);
+        json_decref(back);
+        json_decref(list);
+        pkm_strbuf_release(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_malformed_text),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_getters),
-        cmocka_unit_test(test_save_and_load),
+        cmocka_unit_test(test_malformed_text), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_getters),        cmocka_unit_test(test_save_and_load),
+        cmocka_unit_test(test_reals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,9 @@
 /* jansson, bounded: see format/json.h. Nothing else in the library parses JSON. */
 #include "format/json.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <string.h>
 
 #include "base/alloc.h"
@@ -73,8 +76,36 @@ static int append_piece(const char *piece, size_t bytes, void *user)
     return pkm_strbuf_append(user, piece, bytes) == PKM_OK ? 0 : -1;
 }
 
+/* Is every real number of the tree read back as it is when written with 15 digits? */
+static bool short_reals(const json_t *value)
+{
+    const char *key;
+    json_t *child;
+    size_t index;
+    char text[40];
+
+    if (json_is_real(value)) {
+        snprintf(text, sizeof text, "%.15g", json_real_value(value));
+        return strtod(text, NULL) == json_real_value(value);
+    }
+    json_object_foreach((json_t *)value, key, child)
+    {
+        if (!short_reals(child))
+            return false;
+    }
+    json_array_foreach(value, index, child)
+    {
+        if (!short_reals(child))
+            return false;
+    }
+    return true;
+}
+
 pkm_status pkm_json_append(pkm_strbuf *out, const json_t *value, size_t flags)
 {
+    /* jansson's 17 digits are always enough, but print 0.1 as 0.10000000000000001. */
+    if ((flags & JSON_REAL_PRECISION(31)) == 0 && short_reals(value))
+        flags |= JSON_REAL_PRECISION(15);
     return json_dump_callback(value, append_piece, out, flags) == 0 ? PKM_OK : pkm_json_no_memory();
 }
 

@@ -18,7 +18,8 @@
 pkm_status pkm_json_parse(json_t **out, const char *text, size_t bytes, const char *path);
 /* Reads and parses a file of at most max_bytes. */
 pkm_status pkm_json_load(json_t **out, const char *path, size_t max_bytes);
-/* Appends the text of an object or array; flags are jansson's (JSON_COMPACT, JSON_INDENT(2)). */
+/* Appends the text of an object or array; flags are jansson's JSON_COMPACT or JSON_INDENT(2). Real
+ * numbers read back as they are, unless flags hold a JSON_REAL_PRECISION. */
 pkm_status pkm_json_append(pkm_strbuf *out, const json_t *value, size_t flags);
 /* Writes with two-space indentation and a final newline, synced and renamed. */
 pkm_status pkm_json_save(const json_t *value, const char *path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a model is, from its headers alone: no weight is read. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -123,13 +124,26 @@ static int64_t count_values(const pkm_gpt *gpt)
     return total;
 }
 
+/* The step that the weights are of; null if the file does not say. */
+static json_t *step_json(const pkm_st_reader *weights)
+{
+    const char *text = pkm_st_metadata(weights, "pkm_step");
+    char *end;
+    long long step;
+
+    if (text == NULL || *text == '\0')
+        return json_null();
+    step = strtoll(text, &end, 10);
+    return *end == '\0' ? json_integer(step) : json_null();
+}
+
 static json_t *report(const pkm_gpt *gpt, const pkm_st_reader *weights, const json_t *usage)
 {
     int64_t parameters = pkm_gpt_parameters(gpt), values = count_values(gpt);
 
-    return json_pack("{s:I, s:I, s:I, s:s?, s:o, s:o, s:o}", "parameters", (json_int_t)parameters,
+    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "parameters", (json_int_t)parameters,
                      "dense_parameters", (json_int_t)(parameters - values), "value_parameters",
-                     (json_int_t)values, "step", pkm_st_metadata(weights, "pkm_step"), "config",
+                     (json_int_t)values, "step", step_json(weights), "config",
                      pkm_model_dir_config_json(&gpt->config, NULL), "memory",
                      memory_json(&gpt->config, usage), "tensors", tensors_json(weights));
 }
@@ -146,9 +160,7 @@ pkm_status pkm_model_inspect(const char *dir, char **out)
         status = last_usage(&usage, dir);
     if (status == PKM_OK) {
         root = report(gpt, weights, usage);
-        status = root == NULL
-                     ? pkm_json_no_memory()
-                     : pkm_json_append(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        status = root == NULL ? pkm_json_no_memory() : pkm_json_append(&text, root, JSON_INDENT(2));
     }
     json_decref(usage);
     json_decref(root);

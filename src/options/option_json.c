@@ -177,24 +177,6 @@ static json_t *to_json(const pkm_option *row, const void *field)
     return NULL;
 }
 
-/* 15 digits are read back as the same number in almost every case, and are kinder to the eye. */
-static size_t digits_needed(const pkm_option_set *set)
-{
-    for (int i = 0; i < set->table->count; i++) {
-        const pkm_option *row = &set->table->rows[i];
-        char text[40];
-        double value;
-
-        if (row->type != PKM_OPTION_REAL)
-            continue;
-        value = *(const double *)(const void *)(set->values + row->offset);
-        snprintf(text, sizeof text, "%.15g", value);
-        if (strtod(text, NULL) != value)
-            return 17;
-    }
-    return 15;
-}
-
 pkm_status pkm_options_json(const pkm_option_set *set, char **out)
 {
     json_t *object = json_object();
@@ -211,8 +193,7 @@ pkm_status pkm_options_json(const pkm_option_set *set, char **out)
                               row->name);
     }
     if (status == PKM_OK)
-        status = pkm_json_append(&text, object,
-                                 JSON_INDENT(2) | JSON_REAL_PRECISION(digits_needed(set)));
+        status = pkm_json_append(&text, object, JSON_INDENT(2));
     json_decref(object);
     if (status != PKM_OK) {
         pkm_strbuf_release(&text);
