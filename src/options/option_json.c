@@ -2,7 +2,6 @@
 /* Options from and to JSON. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/choice.h"
