@@ -27,5 +27,6 @@ typedef void pkm_half_scores_fn(float *restrict scores, const void *restrict que
 pkm_half_scores_fn pkm_half_scores_f32_ref, pkm_half_scores_f32_avx2, pkm_half_scores_f32_avx512;
 pkm_half_scores_fn pkm_half_scores_bf16_ref, pkm_half_scores_bf16_avx2;
 pkm_half_scores_fn pkm_half_scores_bf16_avx512, pkm_half_scores_bf16_avx512bf16;
+pkm_half_scores_fn pkm_half_scores_bf16_amx;
 
 #endif

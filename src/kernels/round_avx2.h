@@ -72,7 +72,10 @@ static inline void store_rounded(uint16_t *p, __m256 value, const uint16_t *rand
     upper = _mm256_srli_epi32(bits, 16);
     packed =
         _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(upper, upper), 0x08));
-    memcpy(p, &packed, left >= 8 ? sizeof packed : (size_t)left * sizeof *p);
+    if (left >= 8)
+        _mm_storeu_si128((void *)p, packed);
+    else
+        memcpy(p, &packed, (size_t)left * sizeof *p);
 }
 
 #endif

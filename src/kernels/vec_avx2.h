@@ -42,9 +42,10 @@ static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
 {
     uint16_t some[VEC] = {0};
 
-    memcpy(some, p, left >= VEC ? sizeof some : (size_t)left * sizeof *p);
+    if (left < VEC)
+        p = memcpy(some, p, (size_t)left * sizeof *p);
     return _mm256_castsi256_ps(
-        _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)some)), 16));
+        _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p)), 16));
 }
 
 static inline vec vec_load_first(const uint16_t *pairs)
