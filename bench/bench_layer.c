@@ -113,7 +113,7 @@ static pkm_status measure(const phase *phases, int n_phases, int64_t runs, layer
                           pkm_bench_sink sink, void *user)
 {
     double *seconds;
-    pkm_status status;
+    pkm_status status = PKM_OK;
 
     PKM_TRY(
         pkm_alloc_array((void **)&seconds, (size_t)(n_phases * runs), sizeof *seconds, "timings"));
