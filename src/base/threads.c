@@ -149,3 +149,11 @@ void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user)
             body(block, thread, user);
     }
 }
+
+int pkm_threads_lend(int threads)
+{
+    int before = omp_get_max_threads();
+
+    omp_set_num_threads(threads);
+    return before;
+}

@@ -36,4 +36,10 @@ typedef void (*pkm_block_body)(int64_t block, int thread, void *user);
  */
 void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user);
 
+/*
+ * How many threads a library that uses OpenMP itself gets from the calling thread; returns the
+ * number it got before, to be given back.
+ */
+int pkm_threads_lend(int threads);
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dense/onednn_gemm.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -156,7 +155,7 @@ bool pkm_gemm_supports(pkm_dtype in)
 
 pkm_status pkm_gemm_create(pkm_gemm **out, const pkm_gemm_spec *spec)
 {
-    int threads = omp_get_max_threads();
+    int threads;
     dnnl_status_t status;
     pkm_gemm *gemm;
 
@@ -164,11 +163,11 @@ pkm_status pkm_gemm_create(pkm_gemm **out, const pkm_gemm_spec *spec)
     PKM_TRY(pkm_alloc_array((void **)&gemm, 1, sizeof *gemm, "a matrix product"));
     gemm->spec = *spec;
     /* oneDNN cuts a product by the threads it sees at its creation. */
-    omp_set_num_threads(1);
+    threads = pkm_threads_lend(1);
     status = describe(&gemm->desc, spec);
     if (status == dnnl_success)
         status = dnnl_primitive_create(&gemm->primitive, gemm->desc);
-    omp_set_num_threads(threads);
+    (void)pkm_threads_lend(threads);
     if (status != dnnl_success) {
         pkm_gemm_destroy(gemm);
         return failed(status, "making a matrix product");
@@ -277,14 +276,13 @@ pkm_status pkm_gemm_pack(const pkm_gemm *gemm, void *form, const void *source, p
                          int64_t row_step, int64_t column_step)
 {
     pkm_md from = {0};
-    int threads = omp_get_max_threads();
     dnnl_status_t status = pkm_md_strided(&from, (dnnl_dims_t){gemm->spec.k, gemm->spec.n},
                                           data_type(dtype), (dnnl_dims_t){row_step, column_step});
+    int threads = pkm_threads_lend(pkm_threads());
 
-    omp_set_num_threads(pkm_threads());
     if (status == dnnl_success)
         status = reorder(query(gemm, dnnl_query_weights_md), form, pkm_md_get(&from), source);
-    omp_set_num_threads(threads);
+    (void)pkm_threads_lend(threads);
     pkm_md_drop(&from);
     return status == dnnl_success ? PKM_OK : failed(status, "packing a matrix");
 }
@@ -299,13 +297,13 @@ pkm_status pkm_gemm_run(const pkm_gemm *gemm, void *c, const void *a, const void
         {DNNL_ARG_SCRATCHPAD, query(gemm, dnnl_query_scratchpad_md), scratch},
         {DNNL_ARG_BIAS, NULL, (void *)bias},
     };
-    int threads = omp_get_max_threads();
     dnnl_status_t status;
+    int threads;
 
     if (gemm->spec.bias)
         arguments[4].md = dnnl_primitive_desc_query_md(gemm->desc, dnnl_query_weights_md, 1);
-    omp_set_num_threads(1);
+    threads = pkm_threads_lend(1);
     status = execute(gemm->primitive, arguments, gemm->spec.bias ? 5 : 4);
-    omp_set_num_threads(threads);
+    (void)pkm_threads_lend(threads);
     return status == dnnl_success ? PKM_OK : failed(status, "a matrix product");
 }
