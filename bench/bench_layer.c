@@ -16,29 +16,31 @@ typedef struct layer_values {
     int query_norm, precision, value_dtype, value_optimizer;
 } layer_values;
 
-#define AT(field) offsetof(layer_values, field)
-
 static const pkm_option rows[] = {
-    {"tokens", PKM_OPTION_INT, AT(tokens), 1, 1 << 20, "512", NULL, "tokens", NULL,
-     "rows of the batch"},
-    {"dim", PKM_OPTION_INT, AT(dim), 1, 1 << 16, "256", NULL, "", NULL,
+    {"tokens", PKM_OPTION_INT, offsetof(layer_values, tokens), 1, 1 << 20, "512", NULL, "tokens",
+     NULL, "rows of the batch"},
+    {"dim", PKM_OPTION_INT, offsetof(layer_values, dim), 1, 1 << 16, "256", NULL, "", NULL,
      "width of input and output"},
-    {"heads", PKM_OPTION_INT, AT(heads), 1, 1024, "4", NULL, "", NULL, "memory heads"},
-    {"n_keys", PKM_OPTION_INT, AT(n_keys), 1, 46340, "512", NULL, "", NULL,
+    {"heads", PKM_OPTION_INT, offsetof(layer_values, heads), 1, 1024, "4", NULL, "", NULL,
+     "memory heads"},
+    {"n_keys", PKM_OPTION_INT, offsetof(layer_values, n_keys), 1, 46340, "512", NULL, "", NULL,
      "sub-keys per half; the memory has n_keys^2 slots"},
-    {"key_dim", PKM_OPTION_INT, AT(key_dim), 2, 1 << 16, "128", NULL, "", NULL, "width of a query"},
-    {"topk", PKM_OPTION_INT, AT(topk), 1, 46340, "32", NULL, "slots", NULL, "read per head"},
-    {"value_dim", PKM_OPTION_INT, AT(value_dim), 0, 1 << 16, "0", NULL, "", NULL,
-     "width of a value; 0: dim"},
-    {"query_norm", PKM_OPTION_CHOICE, AT(query_norm), 0, 0, "batch", "batch|layer|none", "", NULL,
-     "norm of the queries"},
-    {"precision", PKM_OPTION_CHOICE, AT(precision), 0, 0, "bf16", "f32|bf16", "", NULL,
-     "of the products"},
-    {"value_dtype", PKM_OPTION_CHOICE, AT(value_dtype), 0, 0, "f32", "f32|bf16", "", NULL,
-     "of the values"},
-    {"value_optimizer", PKM_OPTION_CHOICE, AT(value_optimizer), 0, 0, "adam", "adam|adagrad|sgd",
+    {"key_dim", PKM_OPTION_INT, offsetof(layer_values, key_dim), 2, 1 << 16, "128", NULL, "", NULL,
+     "width of a query"},
+    {"topk", PKM_OPTION_INT, offsetof(layer_values, topk), 1, 46340, "32", NULL, "slots", NULL,
+     "read per head"},
+    {"value_dim", PKM_OPTION_INT, offsetof(layer_values, value_dim), 0, 1 << 16, "0", NULL, "",
+     NULL, "width of a value; 0: dim"},
+    {"query_norm", PKM_OPTION_CHOICE, offsetof(layer_values, query_norm), 0, 0, "batch",
+     "batch|layer|none", "", NULL, "norm of the queries"},
+    {"precision", PKM_OPTION_CHOICE, offsetof(layer_values, precision), 0, 0, "bf16", "f32|bf16",
+     "", NULL, "of the products"},
+    {"value_dtype", PKM_OPTION_CHOICE, offsetof(layer_values, value_dtype), 0, 0, "f32", "f32|bf16",
      "", NULL, "of the values"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "20", NULL, "", NULL, "measured runs"},
+    {"value_optimizer", PKM_OPTION_CHOICE, offsetof(layer_values, value_optimizer), 0, 0, "adam",
+     "adam|adagrad|sgd", "", NULL, "of the values"},
+    {"runs", PKM_OPTION_INT, offsetof(layer_values, runs), 1, 1000000, "20", NULL, "", NULL,
+     "measured runs"},
 };
 
 typedef struct layer_bench {

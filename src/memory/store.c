@@ -126,14 +126,15 @@ pkm_status pkm_store_register(pkm_store *store, pkm_params *params, const char *
     pkm_param_spec spec = {.n_dims = 2,
                            .dims = {store->config.slots, store->config.value_dim},
                            .role = PKM_PARAM_ROWS};
+    size_t bytes = strlen(name) + 1;
     pkm_param *param;
 
-    if (strlen(name) >= sizeof spec.name)
+    if (bytes > sizeof spec.name)
         return pkm_fail(PKM_ERR_ARG, "the name '%.20s...' of a value table is longer than %d", name,
                         PKM_PARAM_NAME - 1);
-    strcpy(spec.name, name);
+    memcpy(spec.name, name, bytes);
     PKM_TRY(pkm_params_add(params, &param, &spec));
-    strcpy(store->name, name);
+    memcpy(store->name, name, bytes);
     param->dtype = store->config.dtype;
     param->data = store->rows.values;
     return PKM_OK;
@@ -236,6 +237,11 @@ pkm_status pkm_store_reserve(pkm_store *store, int64_t max_rows, int64_t max_hit
 int64_t pkm_store_reserved(const pkm_store *store)
 {
     return store->log.max_rows;
+}
+
+size_t pkm_store_log_bytes(const pkm_store *store)
+{
+    return store->log.pages_bytes;
 }
 
 /* A bag on its way into the log. */

@@ -97,6 +97,8 @@ static pkm_status check_plan(pkm_trainer *trainer)
     event.memory_bytes = bytes + pkm_tape_bytes(trainer->tape);
     if (trainer->scorer.tape != NULL)
         event.memory_bytes += pkm_tape_bytes(trainer->scorer.tape);
+    for (int i = 0; i < trainer->gpt->n_stores; i++)
+        event.memory_bytes += pkm_store_log_bytes(trainer->gpt->stores[i]);
     event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt);
     PKM_TRY(pkm_train_check_memory(event.memory_bytes));
     PKM_TRY(pkm_train_check_disk(event.disk_bytes, trainer->folder.dir));
