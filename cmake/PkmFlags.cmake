@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Warnings and floating-point rules of every object, and the flags of one instruction set per suffix.
+# gcc cannot see that pkm_fail never returns PKM_OK, so -Wmaybe-uninitialized is left to clang-tidy,
+# which is told (src/base/error.h).
 add_library(pkm_flags INTERFACE)
 target_compile_definitions(pkm_flags INTERFACE _GNU_SOURCE PKM_VERSION="${PROJECT_VERSION}")
 # Not maybe-uninitialized: it cannot know that a function which returned PKM_OK has set its outputs.
