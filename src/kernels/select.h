@@ -19,19 +19,16 @@
 #include <stdint.h>
 
 /* Up to this k the pairs of ranks are listed, for variants that try all of them at once. */
-enum { PKM_SELECT_LISTED = 64, PKM_SELECT_PAIRS = 288, PKM_SELECT_BOUNDS = 16 };
+enum { PKM_SELECT_LISTED = 64, PKM_SELECT_PAIRS = 280 };
 
-/* What depends on the sizes alone. Ranks count from 0 here. */
+/* What depends on the sizes alone. */
 typedef struct pkm_select_plan {
     int32_t n_keys, topk; /* 1 <= k <= n <= 46,340 */
 
-    /* The rest is for k <= PKM_SELECT_LISTED. The pairs with (rank1 + 1) * (rank2 + 1) <= k, the
-     * only ones that can be among the k best, in ascending order of (rank1, rank2); then zeros. */
+    /* If k <= PKM_SELECT_LISTED: the pairs of ranks, from 0, with (rank1 + 1) * (rank2 + 1) <= k,
+     * the only ones that can be among the k best, in ascending order; 280 for k = 64. */
     int32_t n_pairs;
-    int32_t rank1[PKM_SELECT_PAIRS], rank2[PKM_SELECT_PAIRS];
-
-    /* Pairs of ranks below 16 with (rank1 + 1) * (rank2 + 1) >= k: at least k slots are as good. */
-    int32_t bound1[PKM_SELECT_BOUNDS], bound2[PKM_SELECT_BOUNDS];
+    uint8_t rank1[PKM_SELECT_PAIRS], rank2[PKM_SELECT_PAIRS];
 } pkm_select_plan;
 
 void pkm_select_plan_init(pkm_select_plan *out, int64_t n_keys, int64_t topk);
@@ -47,6 +44,6 @@ typedef struct pkm_select_scratch {
 typedef bool pkm_select_fn(int32_t *restrict ids, float *restrict scores, float *const halves[2],
                            const pkm_select_plan *plan, const pkm_select_scratch *scratch);
 
-pkm_select_fn pkm_select_ref, pkm_select_avx512;
+pkm_select_fn pkm_select_ref, pkm_select_avx2, pkm_select_avx512;
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 typedef __m256 vec;
+typedef __m256i vec_counts;
 
 enum { VEC = 8, VEC_TILE = 2 };
 
@@ -143,6 +144,41 @@ static inline float vec_top(vec x)
     __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
 
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline uint64_t vec_reaches(vec a, vec b)
+{
+    return (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ));
+}
+
+static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
+{
+    return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_GE_OQ)));
+}
+
+static inline vec_counts vec_count_gt(vec_counts counts, vec a, vec b)
+{
+    return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
+}
+
+static inline vec_counts vec_count_before(vec_counts counts, vec a, vec b, int lane)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256 after = _mm256_castsi256_ps(_mm256_cmpgt_epi32(lanes, _mm256_set1_epi32(lane)));
+    __m256 tie = _mm256_and_ps(after, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+    __m256 before = _mm256_or_ps(tie, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+
+    return _mm256_sub_epi32(counts, _mm256_castps_si256(before));
+}
+
+static inline vec_counts vec_counts_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+static inline void vec_counts_store(int32_t *p, vec_counts counts)
+{
+    _mm256_storeu_si256((void *)p, counts);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 typedef __m512 vec;
+typedef __m512i vec_counts;
 
 /* Lanes; vectors per row of a tile of 4 rows that the registers hold. */
 enum { VEC = 16, VEC_TILE = 4 };
@@ -141,6 +142,44 @@ static inline float vec_sum(vec x)
 static inline float vec_top(vec x)
 {
     return _mm512_reduce_max_ps(x);
+}
+
+/* Bit i: a >= b in lane i. */
+static inline uint64_t vec_reaches(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
+
+/* One more in the lanes where a >= b; where a > b; where a > b, or a == b in a lane after `lane`.
+ */
+static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
+{
+    return _mm512_mask_add_epi32(counts, _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), counts,
+                                 _mm512_set1_epi32(1));
+}
+
+static inline vec_counts vec_count_gt(vec_counts counts, vec a, vec b)
+{
+    return _mm512_mask_add_epi32(counts, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), counts,
+                                 _mm512_set1_epi32(1));
+}
+
+static inline vec_counts vec_count_before(vec_counts counts, vec a, vec b, int lane)
+{
+    __mmask16 tie = _mm512_mask_cmp_ps_mask((__mmask16)(0xfffeu << lane), a, b, _CMP_EQ_OQ);
+
+    return _mm512_mask_add_epi32(counts, tie | _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), counts,
+                                 _mm512_set1_epi32(1));
+}
+
+static inline vec_counts vec_counts_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+
+static inline void vec_counts_store(int32_t *p, vec_counts counts)
+{
+    _mm512_storeu_si512(p, counts);
 }
 
 #endif
