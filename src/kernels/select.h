@@ -28,6 +28,7 @@ typedef struct pkm_select_plan {
     /* If k <= PKM_SELECT_LISTED: the pairs of ranks, from 0, with (rank1 + 1) * (rank2 + 1) <= k,
      * the only ones that can be among the k best, in ascending order; 280 for k = 64. */
     int32_t n_pairs;
+    uint8_t row[PKM_SELECT_LISTED]; /* pairs of each rank1 */
     uint8_t rank1[PKM_SELECT_PAIRS], rank2[PKM_SELECT_PAIRS];
 } pkm_select_plan;
 

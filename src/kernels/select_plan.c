@@ -11,7 +11,8 @@ void pkm_select_plan_init(pkm_select_plan *out, int64_t n_keys, int64_t topk)
     if (topk > PKM_SELECT_LISTED)
         return;
     for (int32_t a = 0; a < topk; a++) {
-        for (int32_t b = 0; (a + 1) * (b + 1) <= topk; b++) {
+        out->row[a] = (uint8_t)(topk / (a + 1));
+        for (int32_t b = 0; b < out->row[a]; b++) {
             out->rank1[out->n_pairs] = (uint8_t)a;
             out->rank2[out->n_pairs++] = (uint8_t)b;
         }

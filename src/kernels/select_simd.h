@@ -39,7 +39,7 @@ typedef struct ranking {
 typedef struct pair_sums {
     int32_t count;
     int32_t pair[PKM_SELECT_PAIRS]; /* number in the plan's list */
-    float sum[PKM_SELECT_PAIRS + VEC];
+    float sum[PKM_SELECT_PAIRS + 2 * VEC];
 } pair_sums;
 
 /* rank[i] = how many scores come before score i: higher ones, and equal ones on its left. Both
@@ -94,19 +94,24 @@ static inline vec rank_groups(float *best, const float *half, int64_t n_padded)
     return finite;
 }
 
-/* The sums of the listed pairs of ranks below n_ranks, in the order of the list. */
-static inline int32_t add_pairs(float *sum, const float *score1, const float *score2, int32_t topk,
-                                int32_t n_ranks)
+/* The sums of the listed pairs of ranks below n_ranks, in the order of the list: the row of rank a
+ * has k / (a + 1) of them, so that the upper half of the ranks make one pair each. */
+static inline int32_t add_pairs(float *sum, const float *score1, const float *score2,
+                                const pkm_select_plan *plan, int32_t n_ranks)
 {
-    int32_t count = 0;
+    int32_t last = plan->topk < n_ranks ? plan->topk : n_ranks;
+    int32_t count = 0, a = 0;
 
-    for (int32_t a = 0; a < topk && a < n_ranks; a++) {
-        int32_t row = topk / (a + 1) < n_ranks ? topk / (a + 1) : n_ranks;
+    for (; a < last && plan->row[a] > 1; a++) {
+        int32_t row = plan->row[a] < n_ranks ? plan->row[a] : n_ranks;
 
         for (int32_t b = 0; b < row; b += VEC)
             vec_store(sum + count + b, vec_add(vec_set(score1[a]), vec_load_all(score2 + b)), VEC);
         count += row;
     }
+    for (; a < last; a += VEC, count += VEC)
+        vec_store(sum + count, vec_add(vec_load_all(score1 + a), vec_set(score2[0])), VEC);
+    count -= a - last;
     vec_store(sum + count, vec_set(-INFINITY), VEC);
     return count;
 }
@@ -121,10 +126,11 @@ static inline int32_t count_reaching(const float *sum, int32_t count, float boun
 }
 
 /* At least k slots have a sum of at least this; sums of -infinity never reach it. */
-static inline float lower_bound(const float *best1, const float *best2, int32_t topk)
+static inline float lower_bound(const float *best1, const float *best2, const pkm_select_plan *plan)
 {
-    float sum[PKM_SELECT_PAIRS + VEC];
-    int32_t count = add_pairs(sum, best1, best2, topk, GROUPS), side = 1;
+    const int32_t topk = plan->topk;
+    float sum[PKM_SELECT_PAIRS + 2 * VEC];
+    int32_t count = add_pairs(sum, best1, best2, plan, GROUPS), side = 1;
     float low, high = best1[0] + best2[0];
 
     /* The first `side` ranks of both halves make k pairs; so does the first with all. */
@@ -243,7 +249,7 @@ static inline int64_t pad(float *half, int64_t n_keys)
 static bool select_listed(int32_t *restrict ids, float *restrict scores, float *const halves[2],
                           const pkm_select_plan *plan)
 {
-    float best[2][GROUPS + VEC], sum[PKM_SELECT_PAIRS + VEC], bound;
+    float best[2][GROUPS + VEC], sum[PKM_SELECT_PAIRS + 2 * VEC], bound;
     vec finite = vec_set(0);
     int64_t n_padded = 0;
     sub_keys kept[2];
@@ -256,14 +262,14 @@ static bool select_listed(int32_t *restrict ids, float *restrict scores, float *
     }
     if (!(vec_sum(finite) == 0))
         return false;
-    bound = lower_bound(best[0], best[1], plan->topk);
+    bound = lower_bound(best[0], best[1], plan);
     for (int h = 0; h < 2; h++) {
         if (!keep(&kept[h], halves[h], n_padded, best[1 - h][0], bound))
             return false;
         rank_kept(&half[h], &kept[h]);
     }
-    keep_sums(&sums, sum,
-              add_pairs(sum, half[0].score, half[1].score, plan->topk, PKM_SELECT_LISTED), bound);
+    keep_sums(&sums, sum, add_pairs(sum, half[0].score, half[1].score, plan, PKM_SELECT_LISTED),
+              bound);
     if (sums.count < plan->topk)
         return false;
     write_best(ids, scores, &sums, half, plan);
