@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "kernels/kernels.h"
 #include "support/check.h"
 
@@ -41,6 +42,20 @@ static float *normals(int64_t count, uint64_t seed)
 static void drop(float *block, int64_t count)
 {
     guard_free(block, (size_t)count * sizeof(float));
+}
+
+/* Small whole numbers: `count` floats, or twice as many bf16 in their place. */
+static float *integers(int64_t count, pkm_dtype dtype, uint64_t seed)
+{
+    float *out = normals(count, seed);
+
+    fill_integers(out, count, seed, -4, 4);
+    for (int64_t i = 0; i < count && dtype == PKM_BF16; i++) {
+        uint16_t pair[2] = {pkm_f32_to_bf16(out[i]), pkm_f32_to_bf16(1 - out[i])};
+
+        memcpy(&out[i], pair, sizeof pair);
+    }
+    return out;
 }
 
 static void compare_exact(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
@@ -111,18 +126,18 @@ static void compare_softmax(const pkm_kernels *kernels, const pkm_kernels *refer
         x[i] *= 20;
     if (size > 8) {
         x[1] = -INFINITY;
-        x[8] = 85;
+        x[8] = 110;
     }
-    sum = kernels->exp_shift(got, x, 2, size);
-    want_sum = reference->exp_shift(want, x, 2, size);
+    sum = kernels->exp_shift(got, x, 0.7f, 2, size);
+    want_sum = reference->exp_shift(want, x, 0.7f, 2, size);
     check_close(got, want, size, 0, elementwise, "exp_shift");
     check_close(&sum, &want_sum, 1, 0, reduction, "sum of exp_shift");
     if (size > 1)
         assert_true(size <= 8 || got[1] == 0.0f);
-    kernels->exp_shift(got, x, 100, size);
-    kernels->softmax_backward(got, got, dp, size);
-    reference->exp_shift(want, x, 100, size);
-    reference->softmax_backward(want, want, dp, size);
+    kernels->exp_shift(got, x, 1, 100, size);
+    kernels->softmax_backward(got, got, dp, 0.5f, size);
+    reference->exp_shift(want, x, 1, 100, size);
+    reference->softmax_backward(want, want, dp, 0.5f, size);
     check_close(got, want, size, reduction, reduction, "softmax_backward");
     drop(x, size);
     drop(dp, size);
@@ -144,7 +159,7 @@ static void compare_nan(const pkm_kernels *kernels, const pkm_kernels *reference
     for (int64_t at = 0; at < size; at += 5) {
         x[at] = NAN;
         assert_true(kernels->row_max(x, size) == reference->row_max(x, size));
-        assert_true(isnan(kernels->exp_shift(out, x, 1, size)));
+        assert_true(isnan(kernels->exp_shift(out, x, 1, 1, size)));
         assert_true(isnan(out[at]));
         kernels->gelu(out, x, size);
         assert_true(isnan(out[at]));
@@ -198,45 +213,46 @@ static void test_norm(void **state)
 }
 
 /* C [m, n] from small whole numbers, whose sums are exact: bits are compared. */
-static void compare_product(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t n)
+static void compare_product(const pkm_kernels *kernels, const pkm_kernels *reference,
+                            const int64_t shape[3], pkm_dtype dtype)
 {
-    static const int64_t others[] = {0, 1, 3, 4, 5, 9};
+    int64_t m = shape[0], n = shape[1], k = shape[2], per = dtype == PKM_BF16 ? 2 : 1;
+    int64_t a_count = m * k / per, b_count = k * n / per, c_count = m * n;
+    float *a = integers(a_count, dtype, 1), *b = integers(b_count, dtype, 2);
+    float *got = integers(c_count, PKM_F32, 3), *want = integers(c_count, PKM_F32, 3);
 
-    for (int i = 0; i < 36; i++) {
-        int64_t m = others[i % 6], k = others[i / 6];
-        int64_t a_count = m * k, b_count = k * n, c_count = m * n;
-        float *a = normals(a_count, 1), *b = normals(b_count, 2);
-        float *got = normals(c_count, 3), *want = normals(c_count, 3);
+    for (int add = 0; add < 2; add++) {
+        pkm_block_product product = {.m = m, .n = n, .k = k, .a = a, .b = b, .add = add != 0};
 
-        fill_integers(a, a_count, 4, -4, 4);
-        fill_integers(b, b_count, 5, -4, 4);
-        fill_integers(got, c_count, 6, -4, 4);
-        memcpy(want, got, (size_t)c_count * sizeof *want);
-        for (int form = 0; form < 4; form++) {
-            bool turned = form & 1;
-            pkm_block_product product = {.m = m, .n = n, .k = k, .c_row = n, .a = a, .b = b};
-
-            product.a_row = turned ? 1 : k;
-            product.a_step = turned ? m : 1;
-            product.b_row = n;
-            product.add = form & 2;
-            product.c = got;
-            kernels->block_product(&product);
-            product.c = want;
-            reference->block_product(&product);
-            assert_memory_equal(got, want, (size_t)c_count * sizeof *want);
-        }
-        drop(a, a_count);
-        drop(b, b_count);
-        drop(got, c_count);
-        drop(want, c_count);
+        product.a_row = k;
+        product.b_row = n * per;
+        product.c_row = n;
+        product.c = got;
+        kernels->block_product[dtype](&product);
+        product.c = want;
+        reference->block_product[dtype](&product);
+        assert_memory_equal(got, want, (size_t)c_count * sizeof *want);
     }
+    drop(a, a_count);
+    drop(b, b_count);
+    drop(got, c_count);
+    drop(want, c_count);
+}
+
+/* All sizes as columns, with a few rows and steps; k is even. */
+static void compare_products(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t n)
+{
+    static const int64_t rows[] = {0, 1, 4, 5, 32, 67}, steps[] = {0, 2, 6, 32, 70};
+
+    for (int i = 0; i < 30; i++)
+        for (pkm_dtype dtype = PKM_F32; dtype <= PKM_BF16; dtype++)
+            compare_product(kernels, reference, (int64_t[]){rows[i % 6], n, steps[i / 6]}, dtype);
 }
 
 static void test_block_product(void **state)
 {
     (void)state;
-    each_level_and_size(compare_product);
+    each_level_and_size(compare_products);
 }
 
 int main(void)

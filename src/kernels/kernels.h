@@ -57,7 +57,7 @@ typedef struct pkm_kernels {
     pkm_row_max_fn *row_max;
     pkm_exp_shift_fn *exp_shift;
     pkm_softmax_backward_fn *softmax_backward;
-    pkm_block_product_fn *block_product;
+    pkm_block_product_fn *block_product[PKM_ROW_DTYPES];
     pkm_matvec_fn *matvec[PKM_ROW_DTYPES];
     pkm_transpose_fn *transpose[PKM_ROW_DTYPES];
     pkm_interleave_fn *interleave;

@@ -8,12 +8,12 @@ float pkm_row_max_avx2(const float *x, int64_t count)
     return row_max_all(x, count);
 }
 
-float pkm_exp_shift_avx2(float *out, const float *x, float shift, int64_t count)
+float pkm_exp_shift_avx2(float *out, const float *x, float factor, float shift, int64_t count)
 {
-    return exp_shift_all(out, x, shift, count);
+    return exp_shift_all(out, x, factor, shift, count);
 }
 
-void pkm_softmax_backward_avx2(float *out, const float *p, const float *dp, int64_t count)
+void pkm_softmax_backward_avx2(float *out, const float *p, const float *dp, float factor, int64_t count)
 {
-    softmax_backward_all(out, p, dp, count);
+    softmax_backward_all(out, p, dp, factor, count);
 }

@@ -13,25 +13,25 @@ float pkm_row_max_ref(const float *x, int64_t count)
     return best;
 }
 
-float pkm_exp_shift_ref(float *out, const float *x, float shift, int64_t count)
+float pkm_exp_shift_ref(float *out, const float *x, float factor, float shift, int64_t count)
 {
     double sum = 0;
 
     for (int64_t i = 0; i < count; i++) {
-        float difference = x[i] - shift;
+        float power = fmaf(factor, x[i], -shift); /* rounded once in every variant */
 
-        out[i] = difference < -87.0f ? 0.0f : (float)exp((double)difference);
+        out[i] = power < -87.0f ? 0.0f : (float)exp((double)power);
         sum += (double)out[i];
     }
     return (float)sum;
 }
 
-void pkm_softmax_backward_ref(float *out, const float *p, const float *dp, int64_t count)
+void pkm_softmax_backward_ref(float *out, const float *p, const float *dp, float factor, int64_t count)
 {
     double sum = 0;
 
     for (int64_t i = 0; i < count; i++)
         sum += (double)p[i] * (double)dp[i];
     for (int64_t i = 0; i < count; i++)
-        out[i] = (float)((double)p[i] * ((double)dp[i] - sum));
+        out[i] = (float)((double)factor * (double)p[i] * ((double)dp[i] - sum));
 }

@@ -95,7 +95,8 @@ static void take_workspace(attention_job *job, pkm_arena *arena, const pkm_node 
         pkm_attention_scratch scratch;
 
         pkm_attention_scratch_take(&scratch, arena, model_dim(node) / attr->n_heads, max_keys,
-                                   dropout_of(node) > 0, node->mode == PKM_MODE_TRAIN);
+                                   node->in[0]->dtype, dropout_of(node) > 0,
+                                   node->mode == PKM_MODE_TRAIN);
         if (arena->base != NULL)
             job->scratch[i] = scratch;
     }

@@ -4,238 +4,237 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "kernels/kernels.h"
+#include "ops/attention_operand.h"
 #include "ops/values.h"
 
 void pkm_attention_scratch_take(pkm_attention_scratch *scratch, pkm_arena *arena, int64_t head_dim,
-                                int64_t max_keys, bool dropout, bool backward)
+                                int64_t max_keys, pkm_dtype dtype, bool dropout, bool backward)
 {
+    pkm_dtype operand = head_dim % 2 == 0 ? dtype : PKM_F32;
     /* Whole cache lines, and not a multiple of 4 KiB that would crowd few sets of the cache. */
     size_t keys = pkm_round_up((size_t)max_keys, 16) + 16;
-    size_t block = PKM_ATTENTION_ROWS, dim = (size_t)head_dim, element = sizeof(float);
+    size_t block = PKM_ATTENTION_ROWS, dim = (size_t)head_dim, element = pkm_dtype_bytes(operand);
 
-    *scratch = (pkm_attention_scratch){.keys = (int64_t)keys};
-    scratch->q = pkm_arena_take(arena, block * dim, element);
-    scratch->o = pkm_arena_take(arena, block * dim, element);
-    scratch->scores = pkm_arena_take(arena, block * keys, element);
-    scratch->k = pkm_arena_take(arena, keys * dim, element);
-    scratch->v = pkm_arena_take(arena, keys * dim, element);
-    scratch->k_t = pkm_arena_take(arena, keys * dim, element);
+    *scratch = (pkm_attention_scratch){.operand = operand, .keys = (int64_t)keys};
+    scratch->scores = pkm_arena_take(arena, block * keys, sizeof(float));
+    scratch->o = pkm_arena_take(arena, block * dim, sizeof(float));
+    scratch->left = pkm_arena_take(arena, block * keys, element);
+    scratch->q_rows = pkm_arena_take(arena, block * dim, element);
+    scratch->k_rows = pkm_arena_take(arena, keys * dim, element);
+    scratch->v_rows = pkm_arena_take(arena, keys * dim, element);
+    scratch->k_right_t = pkm_arena_take(arena, keys * dim, element);
+    scratch->v_right = pkm_arena_take(arena, keys * dim, element);
     if (dropout)
-        scratch->mask = pkm_arena_take(arena, block * keys, element);
+        scratch->mask = pkm_arena_take(arena, block * keys, sizeof(float));
     if (!backward)
         return;
-    scratch->d_scores = pkm_arena_take(arena, block * keys, element);
-    scratch->v_t = pkm_arena_take(arena, keys * dim, element);
-    scratch->dk = pkm_arena_take(arena, keys * dim, element);
-    scratch->dv = pkm_arena_take(arena, keys * dim, element);
+    scratch->k_right = pkm_arena_take(arena, keys * dim, element);
+    scratch->v_right_t = pkm_arena_take(arena, keys * dim, element);
+    scratch->left_t = pkm_arena_take(arena, block * keys, element);
+    scratch->q_right = pkm_arena_take(arena, block * dim, element);
+    scratch->do_right = pkm_arena_take(arena, block * dim, element);
+    scratch->do_rows = pkm_arena_take(arena, block * dim, element);
+    scratch->d_scores = pkm_arena_take(arena, block * keys, sizeof(float));
+    scratch->dk = pkm_arena_take(arena, keys * dim, sizeof(float));
+    scratch->dv = pkm_arena_take(arena, keys * dim, sizeof(float));
 }
 
-/* to [count, head_dim] = factor * rows [first, first + count) of the head. */
-static void load_rows(float *to, const pkm_head_rows *rows, int64_t first, int64_t count,
-                      int64_t head_dim, float factor)
+/* Rows [first, first + count) of the head in the dtype of products: in place, or in `buffer`. */
+static pkm_operand head_rows(const pkm_attention_scratch *s, void *buffer,
+                             const pkm_head_rows *rows, int64_t first, int64_t count, int64_t dim)
 {
-    for (int64_t i = 0; i < count; i++) {
-        float *row = to + i * head_dim;
-        const float *values = pkm_values_read(
-            rows->data, rows->dtype, rows->first + (first + i) * rows->stride, head_dim, row);
+    int64_t start = rows->first + first * rows->stride;
 
-        if (factor != 1.0f || values != row)
-            pkm_kernels_get()->vector_scale(row, values, factor, head_dim);
-    }
+    if (rows->dtype == s->operand)
+        return (pkm_operand){(const char *)rows->data + (size_t)start * pkm_dtype_bytes(s->operand),
+                             rows->stride};
+    for (int64_t i = 0; i < count; i++)
+        (void)pkm_values_read(rows->data, rows->dtype, start + i * rows->stride, dim,
+                              (float *)buffer + i * dim);
+    return (pkm_operand){buffer, dim};
 }
 
-/* rows [first, first + count) of the head = or += factor * from [count, head_dim]; clobbers from.
- */
-static void store_rows(const pkm_head_rows *rows, float *from, int64_t first, int64_t count,
-                       int64_t head_dim, float factor, bool add)
+/* Rows [first, first + count) of the head = or += from [count, dim]. */
+static void store_rows(const pkm_head_rows *rows, const float *from, int64_t first, int64_t count,
+                       int64_t dim, bool add)
 {
-    for (int64_t i = 0; i < count; i++) {
-        float *row = from + i * head_dim;
-
-        if (factor != 1.0f)
-            pkm_kernels_get()->vector_scale(row, row, factor, head_dim);
-        pkm_values_write(rows->data, rows->dtype, rows->first + (first + i) * rows->stride,
-                         head_dim, row, add);
-    }
+    for (int64_t i = 0; i < count; i++)
+        pkm_values_write(rows->data, rows->dtype, rows->first + (first + i) * rows->stride, dim,
+                         from + i * dim, add);
 }
 
 /* A block of queries: m of them from query `first`, and the n keys that the last of them sees. */
-typedef struct block {
+typedef struct query_block {
     int64_t first, m, n;
-} block;
+    pkm_operand q; /* [m, head_dim] */
+} query_block;
 
-static block block_at(const pkm_attention_head *head, int64_t first)
+static query_block block_at(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                            int64_t first)
 {
     int64_t m = pkm_min_i64(head->n_rows - first, PKM_ATTENTION_ROWS);
 
-    return (block){.first = first, .m = m, .n = head->n_before + first + m};
+    return (query_block){.first = first,
+                         .m = m,
+                         .n = head->n_before + first + m,
+                         .q = head_rows(s, s->q_rows, &head->q, first, m, head->head_dim)};
 }
 
-/* scores [m, n] = q k^T, q scaled. */
-static void block_scores(const pkm_attention_head *head, const pkm_attention_scratch *s, block b)
-{
-    int64_t dim = head->head_dim;
+/* Keys and values of the head as right operands; what is not needed stays empty. */
+typedef struct key_operands {
+    pkm_operand k, k_t, v, v_t;
+} key_operands;
 
-    load_rows(s->q, &head->q, b.first, b.m, dim, 1.0f / sqrtf((float)dim));
-    pkm_kernels_get()->block_product(&(pkm_block_product){
-        .m = b.m,
-        .n = b.n,
-        .k = dim,
-        .c = s->scores,
-        .c_row = s->keys,
-        .a = s->q,
-        .a_row = dim,
-        .a_step = 1,
-        .b = s->k_t,
-        .b_row = s->keys,
-    });
+static key_operands key_operands_of(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                                    bool backward)
+{
+    int64_t n_keys = head->n_before + head->n_rows, dim = head->head_dim;
+    pkm_operand k = head_rows(s, s->k_rows, &head->k, 0, n_keys, dim);
+    pkm_operand v = head_rows(s, s->v_rows, &head->v, 0, n_keys, dim);
+    key_operands keys = {
+        .k_t = pkm_operand_right_t(s->operand, s->k_right_t, s->keys, k, dim, n_keys),
+    };
+
+    if (backward) {
+        keys.k = pkm_operand_right(s->operand, s->k_right, k, n_keys, dim);
+        keys.v_t = pkm_operand_right_t(s->operand, s->v_right_t, s->keys, v, dim, n_keys);
+    } else {
+        keys.v = pkm_operand_right(s->operand, s->v_right, v, n_keys, dim);
+    }
+    return keys;
+}
+
+static float score_scale(const pkm_attention_head *head)
+{
+    return 1.0f / sqrtf((float)head->head_dim);
 }
 
 /* mask [m, n] = dropout factors; nothing without dropout. */
-static void block_mask(const pkm_attention_head *head, const pkm_attention_scratch *s, block b)
+static void block_mask(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                       const query_block *b)
 {
-    for (int64_t i = 0; i < b.m && head->dropout > 0; i++) {
+    for (int64_t i = 0; i < b->m && head->dropout > 0; i++) {
         float *mask = s->mask + i * s->keys;
 
-        for (int64_t j = 0; j < b.n; j++)
+        for (int64_t j = 0; j < b->n; j++)
             mask[j] = 1.0f;
-        pkm_values_dropout(mask, mask, b.n, head->dropout, head->rng,
-                           head->draw + (uint64_t)(b.first + i) * head->draw_stride);
+        pkm_values_dropout(mask, mask, b->n, head->dropout, head->rng,
+                           head->draw + (uint64_t)(b->first + i) * head->draw_stride);
     }
 }
 
 static void apply_mask(const pkm_attention_head *head, const pkm_attention_scratch *s, float *to,
-                       block b)
+                       const query_block *b)
 {
-    for (int64_t i = 0; i < b.m && head->dropout > 0; i++)
+    for (int64_t i = 0; i < b->m && head->dropout > 0; i++)
         pkm_kernels_get()->vector_mul(to + i * s->keys, to + i * s->keys, s->mask + i * s->keys,
-                                      b.n);
+                                      b->n);
 }
 
-/* row [n] = exp(row - shift) over the keys that query i of the block sees, 0 over the others. */
-static float block_exp(const pkm_attention_head *head, float *row, float shift, block b, int64_t i)
+/* row [n] = exp(scale row - shift) over the keys that query i of the block sees, 0 elsewhere. */
+static float block_exp(const pkm_attention_head *head, float *row, float shift,
+                       const query_block *b, int64_t i)
 {
-    int64_t seen = head->n_before + b.first + i + 1;
+    int64_t seen = head->n_before + b->first + i + 1;
 
-    memset(row + seen, 0, (size_t)(b.n - seen) * sizeof *row);
-    return pkm_kernels_get()->exp_shift(row, row, shift, seen);
+    memset(row + seen, 0, (size_t)(b->n - seen) * sizeof *row);
+    return pkm_kernels_get()->exp_shift(row, row, score_scale(head), shift, seen);
 }
 
-static void forward_block(const pkm_attention_head *head, const pkm_attention_scratch *s, block b)
+static void forward_block(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                          const key_operands *keys, const query_block *b)
 {
     int64_t dim = head->head_dim;
     float inverse[PKM_ATTENTION_ROWS];
+    pkm_operand p;
 
-    block_scores(head, s, b);
-    for (int64_t i = 0; i < b.m; i++) {
+    pkm_operand_product(s->operand, s->scores, s->keys, b->q, keys->k_t, b->m, b->n, dim, false);
+    for (int64_t i = 0; i < b->m; i++) {
         float *row = s->scores + i * s->keys;
-        float top = pkm_kernels_get()->row_max(row, head->n_before + b.first + i + 1);
+        float top =
+            score_scale(head) * pkm_kernels_get()->row_max(row, head->n_before + b->first + i + 1);
         float sum = block_exp(head, row, top, b, i);
 
         inverse[i] = 1.0f / sum;
         if (head->lse != NULL)
-            head->lse[(b.first + i) * head->lse_stride] = top + logf(sum);
+            head->lse[(b->first + i) * head->lse_stride] = top + logf(sum);
     }
     block_mask(head, s, b);
     apply_mask(head, s, s->scores, b);
-    pkm_kernels_get()->block_product(&(pkm_block_product){
-        .m = b.m,
-        .n = dim,
-        .k = b.n,
-        .c = s->o,
-        .c_row = dim,
-        .a = s->scores,
-        .a_row = s->keys,
-        .a_step = 1,
-        .b = s->v,
-        .b_row = dim,
-    });
-    for (int64_t i = 0; i < b.m; i++)
-        store_rows(&head->out, s->o + i * dim, b.first + i, 1, dim, inverse[i], false);
+    p = pkm_operand_left(s->operand, s->left, s->scores, s->keys, b->m, b->n);
+    pkm_operand_product(s->operand, s->o, dim, p, keys->v, b->m, dim, b->n, false);
+    for (int64_t i = 0; i < b->m; i++)
+        pkm_kernels_get()->vector_scale(s->o + i * dim, s->o + i * dim, inverse[i], dim);
+    store_rows(&head->out, s->o, b->first, b->m, dim, false);
 }
 
 void pkm_attention_head_forward(const pkm_attention_head *head,
                                 const pkm_attention_scratch *scratch)
 {
-    const pkm_attention_scratch *s = scratch;
-    int64_t n_keys = head->n_before + head->n_rows, dim = head->head_dim;
+    key_operands keys = key_operands_of(head, scratch, false);
 
-    load_rows(s->k, &head->k, 0, n_keys, dim, 1.0f);
-    load_rows(s->v, &head->v, 0, n_keys, dim, 1.0f);
-    pkm_kernels_get()->transpose[PKM_F32](s->k_t, s->keys, s->k, dim, n_keys, dim);
-    for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS)
-        forward_block(head, s, block_at(head, first));
+    for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS) {
+        query_block b = block_at(head, scratch, first);
+
+        forward_block(head, scratch, &keys, &b);
+    }
 }
 
-/* to [n, head_dim] += scores^T [n, m] from [m, head_dim] */
-static void add_to_keys(float *to, const float *scores, const float *from, int64_t dim,
-                        const pkm_attention_scratch *s, block b)
-{
-    pkm_kernels_get()->block_product(&(pkm_block_product){
-        .m = b.n,
-        .n = dim,
-        .k = b.m,
-        .c = to,
-        .c_row = dim,
-        .a = scores,
-        .a_row = 1,
-        .a_step = s->keys,
-        .b = from,
-        .b_row = dim,
-        .add = true,
-    });
-}
-
-static void backward_block(const pkm_attention_head *head, const pkm_attention_scratch *s, block b)
+/* scores [m, n] = P and d_scores [m, n] = dP of the block. */
+static void block_slopes(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                         const key_operands *keys, const query_block *b, pkm_operand dout)
 {
     int64_t dim = head->head_dim;
 
-    block_scores(head, s, b);
-    for (int64_t i = 0; i < b.m; i++)
-        block_exp(head, s->scores + i * s->keys, head->lse[(b.first + i) * head->lse_stride], b, i);
-    load_rows(s->o, &head->dout, b.first, b.m, dim, 1.0f);
-    pkm_kernels_get()->block_product(&(pkm_block_product){
-        .m = b.m,
-        .n = b.n,
-        .k = dim,
-        .c = s->d_scores,
-        .c_row = s->keys,
-        .a = s->o,
-        .a_row = dim,
-        .a_step = 1,
-        .b = s->v_t,
-        .b_row = s->keys,
-    });
+    pkm_operand_product(s->operand, s->scores, s->keys, b->q, keys->k_t, b->m, b->n, dim, false);
+    for (int64_t i = 0; i < b->m; i++)
+        block_exp(head, s->scores + i * s->keys, head->lse[(b->first + i) * head->lse_stride], b,
+                  i);
+    pkm_operand_product(s->operand, s->d_scores, s->keys, dout, keys->v_t, b->m, b->n, dim, false);
     block_mask(head, s, b);
     apply_mask(head, s, s->d_scores, b);
-    for (int64_t i = 0; i < b.m; i++)
+}
+
+/* The left operand of scores [m, n], after to [n, head_dim] += scores^T from [m, head_dim]. */
+static pkm_operand add_to_keys(const pkm_attention_scratch *s, float *to, const float *scores,
+                               pkm_operand from, int64_t dim, const query_block *b)
+{
+    pkm_operand left = pkm_operand_left(s->operand, s->left, scores, s->keys, b->m, b->n);
+    pkm_operand left_t =
+        pkm_operand_left_t(s->operand, s->left_t, PKM_ATTENTION_ROWS, left, b->m, b->n);
+
+    pkm_operand_product(s->operand, to, dim, left_t, from, b->n, dim, b->m, true);
+    return left;
+}
+
+static void backward_block(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                           const key_operands *keys, const query_block *b)
+{
+    int64_t dim = head->head_dim;
+    pkm_operand dout = head_rows(s, s->do_rows, &head->dout, b->first, b->m, dim);
+    pkm_operand do_right = pkm_operand_right(s->operand, s->do_right, dout, b->m, dim);
+    pkm_operand q_right = pkm_operand_right(s->operand, s->q_right, b->q, b->m, dim);
+    pkm_operand ds;
+
+    block_slopes(head, s, keys, b, dout);
+    for (int64_t i = 0; i < b->m; i++)
         pkm_kernels_get()->softmax_backward(s->d_scores + i * s->keys, s->scores + i * s->keys,
-                                            s->d_scores + i * s->keys, b.n);
+                                            s->d_scores + i * s->keys, score_scale(head), b->n);
     apply_mask(head, s, s->scores, b);
-    add_to_keys(s->dv, s->scores, s->o, dim, s, b);
-    add_to_keys(s->dk, s->d_scores, s->q, dim, s, b);
-    pkm_kernels_get()->block_product(&(pkm_block_product){
-        .m = b.m,
-        .n = dim,
-        .k = b.n,
-        .c = s->o,
-        .c_row = dim,
-        .a = s->d_scores,
-        .a_row = s->keys,
-        .a_step = 1,
-        .b = s->k,
-        .b_row = dim,
-    });
-    store_rows(&head->dq, s->o, b.first, b.m, dim, 1.0f / sqrtf((float)dim), head->add);
+    add_to_keys(s, s->dv, s->scores, do_right, dim, b);
+    ds = add_to_keys(s, s->dk, s->d_scores, q_right, dim, b);
+    pkm_operand_product(s->operand, s->o, dim, ds, keys->k, b->m, dim, b->n, false);
+    store_rows(&head->dq, s->o, b->first, b->m, dim, head->add);
 }
 
 /*
  * With scores S = a q k^T (a = 1/sqrt(head_dim)), P = softmax(S) by rows, M the dropout factors
  * and out = (P M) v:
  *   dv = (P M)^T dout;          dP = M (dout v^T)
- *   dS = P (dP - rowsum(P dP)), the derivative of a softmax
- *   dq = a dS k;                dk = dS^T (a q)
+ *   dS = a P (dP - rowsum(P dP)), the derivative of a softmax times that of its argument
+ *   dq = dS k;                  dk = dS^T q
  * P is computed again from the scores and the saved log-sum-exp.
  */
 void pkm_attention_head_backward(const pkm_attention_head *head,
@@ -244,15 +243,15 @@ void pkm_attention_head_backward(const pkm_attention_head *head,
     const pkm_attention_scratch *s = scratch;
     int64_t n_keys = head->n_rows, dim = head->head_dim;
     size_t bytes = (size_t)(n_keys * dim) * sizeof(float);
+    key_operands keys = key_operands_of(head, s, true);
 
-    load_rows(s->k, &head->k, 0, n_keys, dim, 1.0f);
-    load_rows(s->v, &head->v, 0, n_keys, dim, 1.0f);
-    pkm_kernels_get()->transpose[PKM_F32](s->k_t, s->keys, s->k, dim, n_keys, dim);
-    pkm_kernels_get()->transpose[PKM_F32](s->v_t, s->keys, s->v, dim, n_keys, dim);
     memset(s->dk, 0, bytes);
     memset(s->dv, 0, bytes);
-    for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS)
-        backward_block(head, s, block_at(head, first));
-    store_rows(&head->dk, s->dk, 0, n_keys, dim, 1.0f, head->add);
-    store_rows(&head->dv, s->dv, 0, n_keys, dim, 1.0f, head->add);
+    for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS) {
+        query_block b = block_at(head, s, first);
+
+        backward_block(head, s, &keys, &b);
+    }
+    store_rows(&head->dk, s->dk, 0, n_keys, dim, head->add);
+    store_rows(&head->dv, s->dv, 0, n_keys, dim, head->add);
 }

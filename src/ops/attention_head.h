@@ -37,20 +37,28 @@ typedef struct pkm_attention_head {
         draw_stride; /* index of the draw of (query i, key j): draw + i draw_stride + j */
 } pkm_attention_head;
 
-/* Scratch of one thread, for up to max_keys keys. */
+/*
+ * Scratch of one thread, for up to max_keys keys. Products run in `operand`: bf16 where the head's
+ * rows are bf16 (and pair up), else f32.
+ */
 typedef struct pkm_attention_scratch {
-    int64_t keys;     /* row stride of what is as wide as the keys */
-    float *q, *o;     /* [ATTENTION_ROWS, head_dim] */
-    float *scores;    /* [ATTENTION_ROWS, keys] */
-    float *mask;      /* [ATTENTION_ROWS, keys] dropout factors; NULL without dropout */
-    float *k, *v;     /* [keys, head_dim] */
-    float *k_t, *v_t; /* [head_dim, keys] */
-    float *d_scores;  /* [ATTENTION_ROWS, keys]; this and below: backward only */
-    float *dk, *dv;   /* [keys, head_dim] */
+    pkm_dtype operand;
+    int64_t keys;                      /* row stride of what is as wide as the keys */
+    float *scores;                     /* [ATTENTION_ROWS, keys] */
+    float *mask;                       /* [ATTENTION_ROWS, keys] dropout; NULL without */
+    float *o;                          /* [ATTENTION_ROWS, head_dim] */
+    void *left;                        /* [ATTENTION_ROWS, keys] scores in operand dtype */
+    void *q_rows, *k_rows, *v_rows;    /* rows of the head in operand dtype, where converted */
+    void *k_right, *k_right_t;         /* keys and values as right operands, as they are */
+    void *v_right, *v_right_t;         /* and transposed */
+    void *left_t, *q_right, *do_right; /* this and below: backward only */
+    void *do_rows;
+    float *d_scores; /* [ATTENTION_ROWS, keys] */
+    float *dk, *dv;  /* [keys, head_dim] */
 } pkm_attention_scratch;
 
 void pkm_attention_scratch_take(pkm_attention_scratch *scratch, pkm_arena *arena, int64_t head_dim,
-                                int64_t max_keys, bool dropout, bool backward);
+                                int64_t max_keys, pkm_dtype dtype, bool dropout, bool backward);
 
 void pkm_attention_head_forward(const pkm_attention_head *head,
                                 const pkm_attention_scratch *scratch);

@@ -109,7 +109,7 @@ static void loss_row(int64_t block_row, int thread, void *user)
 
     (void)thread;
     top = pkm_kernels_get()->row_max(logits, job->vocabulary);
-    sum = pkm_kernels_get()->exp_shift(logits, logits, top, job->vocabulary);
+    sum = pkm_kernels_get()->exp_shift(logits, logits, 1, top, job->vocabulary);
     ((float *)node->out->data)[row] =
         target < 0 ? 0 : (float)(log((double)sum) + (double)top - (double)wanted);
     if (node->n_saved > 0)
