@@ -93,7 +93,7 @@ static pkm_status store_json(pkm_option_set *set, const char *key, const json_t 
                              const char *path, pkm_origin origin)
 {
     int row = pkm_option_find(set->table, key, strlen(key));
-    pkm_option_value value;
+    pkm_option_value value = {0}; /* a list is stored whole */
     char label[512], shown[101] = "";
 
     if (row < 0) {

@@ -155,7 +155,7 @@ pkm_status pkm_option_store_text(pkm_option_set *set, int row, const char *text,
                                  pkm_origin origin)
 {
     const pkm_option *option = &set->table->rows[row];
-    pkm_option_value value;
+    pkm_option_value value = {0}; /* a list is stored whole */
 
     if (!pkm_option_value_parse(&value, option, text))
         return pkm_option_refuse(PKM_ERR_ARG, option, label, text);

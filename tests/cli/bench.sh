@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# pkm bench: each benchmark runs, and its JSON lines hold figures, options and machine.
+. "$(dirname "$0")/common.sh"
+
+small="--layers 1 --dim 32 --seq-len 16 --batch 2 --memory-layers 0 --n-keys 16 --topk 4"
+table <<END
+0 :: backward                :: bench train $small --runs 2 --vocab-size 300
+0 :: forward h.0.pkm         :: bench train $small --runs 1 --vocab-size 300 --profile
+0 :: "figure": "step"        :: bench train $small --runs 1 --vocab-size 300 --json
+0 :: "figure":               :: bench search --n-keys 16 --topk 4 --runs 1 --json
+0 :: figure                  :: bench layer --n-keys 16 --topk 4 --runs 1
+2 :: --runs is '0'           :: bench train --runs 0
+2 :: topk                    :: bench train $small --n-keys 2
+2 :: did you mean --profile? :: bench train --profil
+END
+pkm bench train $small --runs 1 --vocab-size 300 --json
+while read -r line; do
+    for key in median_s items_per_s options training machine; do
+        echo "$line" | grep -q "\"$key\": " || fail "no $key in $line"
+    done
+done <out
+finish

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# The frame of the tool: commands, options, help, completion, exit codes of wrong usage.
+. "$(dirname "$0")/common.sh"
+
+table <<'END'
+0 :: usage: pkm COMMAND         ::
+0 :: usage: pkm COMMAND         :: --help
+0 :: usage: pkm COMMAND         :: -h
+0 :: usage: pkm COMMAND         :: help
+0 :: pkm 0.                     :: version
+0 :: pkm 0.                     :: --version
+0 :: usage: pkm train [options] :: help train
+0 :: usage: pkm train [options] :: train --help
+0 :: usage: pkm train [options] :: train -h
+0 :: usage: pkm train [options] :: train --layers x --help
+0 :: (required)                 :: train --help
+0 :: --n-keys N                  :: train --help
+0 :: --no-echo                  :: generate --help
+0 :: tokenizer encode           :: tokenizer --help
+0 :: --lines                    :: help tokenizer encode
+0 :: "version"                  :: info --json
+0 :: because                    :: info
+0 :: complete -o default        :: completion bash
+0 :: #compdef pkm               :: completion zsh
+0 :: complete -c pkm            :: completion fish
+2 :: did you mean 'train'?      :: trian
+2 :: see 'pkm help'             :: xyzzy
+2 :: unknown command '-x'       :: -x
+2 :: did you mean 'tokenizer'?  :: help tokeniser
+2 :: unexpected argument 'more' :: help train more
+2 :: expected one of            :: tokenizer
+2 :: did you mean 'encode'?     :: tokenizer encod
+2 :: expected one of            :: bench
+2 :: unknown option --jsno: did you mean --json? :: info --jsno
+2 :: unknown option -j          :: info -j
+2 :: unexpected argument 'x'    :: info x
+2 :: bash|zsh|fish is missing   :: completion
+2 :: unknown shell 'csh'        :: completion csh
+2 :: --threads is '-1': expected a whole number from 0 to 1024 :: info --threads -1
+2 :: --threads needs a value    :: info --threads
+2 :: --threads is '1.5'         :: info --threads=1.5
+2 :: try 'pkm info --help'      :: info --threads=x
+2 :: MODEL is missing           :: inspect
+END
+
+check 0 '"used": 3' info --json --threads 3
+PKM_THREADS=2 check 0 '"used": 2' info --json
+PKM_THREADS=2 check 0 '"used": 5' info --json --threads 5
+PKM_THREADS=many check 2 "PKM_THREADS is 'many'" info
+PKM_ISA=ref check 0 '"used": "ref"' info --json
+PKM_ISA=sse9 check 2 "PKM_ISA is 'sse9'" info
+
+# Results that cannot be written are a failure.
+if [ -w /dev/full ]; then
+    "$PKM" info >/dev/full 2>err && fail "a full disk went unnoticed"
+    grep -q 'cannot write to standard output' err || fail "no word of the full disk"
+fi
+
+# The script that bash loads offers commands, options and choices.
+if command -v bash >/dev/null; then
+    "$PKM" completion bash >pkm.bash
+    offers=$(bash -c '. ./pkm.bash
+        offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pkm; echo "${COMPREPLY[*]}"; }
+        offer pkm tok; offer pkm tokenizer ""; offer pkm train --query-norm ""; offer pkm generate --no')
+    [ "$offers" = "tokenizer
+train encode decode
+batch layer none
+--no-echo" ] || fail "completion offers: $offers"
+fi
+finish
