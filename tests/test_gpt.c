@@ -210,6 +210,7 @@ static void test_gradients(void **state)
     pkm_train_options options = small_options();
 
     (void)state;
+    check_ok(pkm_threads_set(1)); /* thousands of tiny runs: nothing to share out */
     options.value_optimizer = PKM_VALUES_SGD;
     options.topk = 7;
     check_gradients(&options);
@@ -219,6 +220,7 @@ static void test_gradients(void **state)
     options.output_gate = PKM_OUTPUT_GATE_SWILU;
     options.value_dim = 12;
     check_gradients(&options);
+    check_ok(pkm_threads_set(0));
 }
 
 /* Loss and all gradients, as bytes, of one forward and backward. */
