@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "wait_policy.h"
 
 /*
  * A new command: cmd_<name>.c with its rows and its run function, both declared in cmd.h; its row
@@ -344,6 +345,7 @@ int main(int argc, char **argv)
     cmd_input input = {.argc = argc, .argv = argv};
     int used = 0;
 
+    wait_policy_apply(argv);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         cmd_print_overview();
         return close_output(CMD_DONE);
