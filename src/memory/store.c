@@ -21,7 +21,7 @@ typedef struct hit_log {
     float *weights;         /* [max_rows * max_hits] */
     float *upstream;        /* [max_rows, value_dim] */
     pkm_grouping grouping;
-    int64_t grouped; /* the grouping holds hits 0 .. grouped - 1; -1: others */
+    bool stale;      /* the grouping does not hold all recorded hits */
     double *partial; /* of the gradient's norm */
     void *pages;
     size_t pages_bytes;
@@ -278,7 +278,7 @@ static void group_from(pkm_store *store, int64_t first)
 
     pkm_grouping_run(&log->grouping, log->ids + first, log->sources + first, log->weights + first,
                      log->n_hits - first, store->config.slots);
-    log->grouped = first == 0 ? log->n_hits : -1;
+    log->stale = first > 0;
 }
 
 pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *ids,
@@ -309,7 +309,7 @@ pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *
     if (!isfinite(pkm_kernels_get()->sum_squares(dweights, n_rows * hits))) {
         log->n_rows = first_row;
         log->n_hits = first_hit;
-        log->grouped = -1;
+        log->stale = true;
         return pkm_fail(PKM_ERR_NUMERIC, "the gradient of the rows of '%s' is not finite",
                         store->name);
     }
@@ -327,7 +327,7 @@ static pkm_status ready_to_step(pkm_store *store)
                                "a value store's scratch"));
         store->scratch_count = scratch;
     }
-    if (store->log.grouped != store->log.n_hits)
+    if (store->log.stale)
         group_from(store, 0);
     return PKM_OK;
 }
@@ -370,7 +370,7 @@ void pkm_store_discard(pkm_store *store)
 {
     store->log.n_rows = 0;
     store->log.n_hits = 0;
-    store->log.grouped = 0;
+    store->log.stale = false;
     store->log.grouping.n_groups = 0;
 }
 
