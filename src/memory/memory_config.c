@@ -25,9 +25,8 @@ static pkm_status check_not_negative(const char *field, double value)
     return PKM_OK;
 }
 
-pkm_status pkm_memory_config_check(const pkm_memory_config *config)
+pkm_status pkm_search_config_check(const pkm_search_config *config)
 {
-    PKM_TRY(pkm_check_range("dim", config->dim, 1, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(pkm_check_range("heads", config->heads, 1, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(pkm_check_range("n_keys", config->n_keys, 1, PKM_MEMORY_MAX_KEYS));
     PKM_TRY(pkm_check_range("topk", config->topk, 1, config->n_keys));
@@ -35,10 +34,22 @@ pkm_status pkm_memory_config_check(const pkm_memory_config *config)
     if (config->key_dim % 2 != 0)
         return pkm_fail(PKM_ERR_ARG, "key_dim is %lld: expected an even number",
                         (long long)config->key_dim);
-    PKM_TRY(pkm_check_range("value_dim", config->value_dim, 0, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(pkm_check_range("heads * key_dim", config->heads * config->key_dim, 2,
                             PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(pkm_check_range("heads * topk", config->heads * config->topk, 1, PKM_MEMORY_MAX_WIDTH));
+    return check_float_type("compute", config->compute);
+}
+
+pkm_status pkm_memory_config_check(const pkm_memory_config *config)
+{
+    pkm_search_config search = {.heads = config->heads,
+                                .n_keys = config->n_keys,
+                                .key_dim = config->key_dim,
+                                .topk = config->topk};
+
+    PKM_TRY(pkm_check_range("dim", config->dim, 1, PKM_MEMORY_MAX_WIDTH));
+    PKM_TRY(pkm_search_config_check(&search));
+    PKM_TRY(pkm_check_range("value_dim", config->value_dim, 0, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(
         pkm_check_range("query_norm", (int64_t)config->query_norm, PKM_NORM_BATCH, PKM_NORM_NONE));
     PKM_TRY(pkm_check_range("gate", (int64_t)config->gate, PKM_GATE_SOFTMAX, PKM_GATE_RAW));

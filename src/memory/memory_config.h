@@ -14,6 +14,7 @@ enum { PKM_MEMORY_MAX_WIDTH = 1 << 24 };
 /* PKM_ERR_ARG "<field> is <value>: expected <low> to <high>" unless low <= value <= high. */
 pkm_status pkm_check_range(const char *field, int64_t value, int64_t low, int64_t high);
 
+pkm_status pkm_search_config_check(const pkm_search_config *config);
 pkm_status pkm_memory_config_check(const pkm_memory_config *config);
 pkm_status pkm_store_config_check(const pkm_store_config *config);
 /* store: the values are a caller's, so that what concerns them is not looked at. */

@@ -11,9 +11,10 @@
 #include "base/arena.h"
 #include "base/dtype.h"
 #include "base/threads.h"
+#include "memory/memory_config.h"
 
 /* 24 rows are whole tiles of 4 and of 6 queries; scores of both halves at n = 512 take 96 KiB. */
-enum { BLOCK_ROWS = 24, MAX_KEYS = 46340 };
+enum { BLOCK_ROWS = 24 };
 
 struct pkm_search {
     pkm_search_config config;
@@ -33,26 +34,6 @@ typedef struct search_scratch {
     pkm_select_scratch select;
 } search_scratch;
 
-static pkm_status check_config(const pkm_search_config *config)
-{
-    if (config->heads < 1)
-        return pkm_fail(PKM_ERR_ARG, "heads is %lld: expected at least 1",
-                        (long long)config->heads);
-    if (config->n_keys < 1 || config->n_keys > MAX_KEYS)
-        return pkm_fail(PKM_ERR_ARG, "n_keys is %lld: expected 1 to %d", (long long)config->n_keys,
-                        MAX_KEYS);
-    if (config->key_dim < 2 || config->key_dim % 2 != 0)
-        return pkm_fail(PKM_ERR_ARG, "key_dim is %lld: expected an even number above 0",
-                        (long long)config->key_dim);
-    if (config->topk < 1 || config->topk > config->n_keys)
-        return pkm_fail(PKM_ERR_ARG, "topk is %lld: expected 1 to n_keys (%lld)",
-                        (long long)config->topk, (long long)config->n_keys);
-    if (config->compute != PKM_F32 && config->compute != PKM_BF16)
-        return pkm_fail(PKM_ERR_ARG, "compute is %d: expected PKM_F32 or PKM_BF16",
-                        (int)config->compute);
-    return PKM_OK;
-}
-
 pkm_status pkm_search_create(pkm_search **out, const pkm_search_config *config)
 {
     return pkm_search_create_with(out, config, pkm_kernels_get());
@@ -66,7 +47,7 @@ pkm_status pkm_search_create_with(pkm_search **out, const pkm_search_config *con
     size_t bytes;
     pkm_status status;
 
-    PKM_TRY(check_config(config));
+    PKM_TRY(pkm_search_config_check(config));
     PKM_TRY(pkm_alloc_array((void **)&search, 1, sizeof *search, "search"));
     search->config = *config;
     search->kernels = *kernels;
