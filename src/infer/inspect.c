@@ -57,7 +57,7 @@ static json_t *memory_json(const pkm_gpt_config *config, const json_t *usage)
         json_t *known = find_layer(usage, layer);
         json_t *entry =
             json_pack("{s:I, s:I, s:s}", "layer", (json_int_t)layer, "slots",
-                      (json_int_t)(config->memory.n_keys * config->memory.n_keys), "values",
+                      (json_int_t)config->memory.n_keys * config->memory.n_keys, "values",
                       pkm_gpt_values_name(&values, config->shared_values ? 0 : i));
 
         if ((known != NULL && json_object_update_missing(entry, known) != 0) ||

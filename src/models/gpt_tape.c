@@ -43,14 +43,15 @@ static pkm_param *param(builder *b, const char *leaf, const char *kind)
 }
 
 /* Appends the node; leaf completes its name. */
-static pkm_tensor *append(builder *b, const char *leaf, pkm_node_spec *spec)
+static pkm_tensor *append(builder *b, const char *leaf, const pkm_node_spec *spec)
 {
     pkm_tensor *out = NULL;
     pkm_gpt_name name;
+    pkm_node_spec named = *spec;
 
-    spec->name = full_name(&name, b, leaf);
+    named.name = full_name(&name, b, leaf);
     if (b->status == PKM_OK)
-        b->status = pkm_tape_add(b->tape, &out, spec);
+        b->status = pkm_tape_add(b->tape, &out, &named);
     return out;
 }
 
