@@ -176,31 +176,38 @@ static void test_refusals(void **state)
 {
     static const char *const wider[] = {"dim", "64", NULL};
     static const char *const both[] = {"tokens", "1000", NULL};
+    static const char *const narrow[] = {"topk", "9", NULL};
+    char *folder = small_world_run(&world, "no-folder");
     static const char *const huge[] = {"n_keys", "8000", "dim", "1024", NULL};
 
     (void)state;
     check_fails(small_train(&world, "refused", false, 0, both), PKM_ERR_ARG, "tokens", NULL);
     check_fails(small_train(&world, "refused", false, 0, huge), PKM_ERR_NOMEM, "GiB", NULL);
+    check_fails(small_train(&world, "no-folder", false, 0, narrow), PKM_ERR_ARG, "topk", NULL);
+    assert_false(pkm_directory_exists(folder));
+    pkm_free(folder);
     check_ok(small_train(&world, "refused", false, 0, NULL));
     check_fails(small_train(&world, "refused", false, 0, NULL), PKM_ERR_STATE, "--resume", NULL);
     check_fails(small_train(&world, "refused", true, 0, wider), PKM_ERR_ARG, "dim", NULL);
 }
 
-/* A damaged newest checkpoint: the one before is used. */
+/* A damaged newest checkpoint is set aside, even if it is the only one beside the best. */
 static void test_falls_back(void **state)
 {
-    char *path = small_world_run(&world, "fall/checkpoints/step-00000010/state.json");
+    static const char *const keep_one[] = {"keep_checkpoints", "1", NULL};
+    char *path = small_world_run(&world, "fall/checkpoints/step-00000011/model.safetensors");
+    char *aside = small_world_run(&world, "fall/checkpoints/damaged-00000011");
 
     (void)state;
-    check_fails(small_train(&world, "fall", false, 11, NULL), PKM_ERR_CANCELLED, "step 11", NULL);
-    check_ok(pkm_file_write(path, "{}", 2));
-    pkm_free(path);
-    path = small_world_run(&world, "fall/checkpoints/step-00000011/model.safetensors");
+    check_fails(small_train(&world, "fall", false, 11, keep_one), PKM_ERR_CANCELLED, "step 11",
+                NULL);
     check_ok(pkm_file_write(path, "cut", 3));
-    pkm_free(path);
     check_ok(small_train(&world, "fall", true, 0, NULL));
+    assert_true(pkm_directory_exists(aside));
     check_ok(small_train(&world, "straight", false, 0, NULL));
     check_same_run("straight", "fall");
+    pkm_free(path);
+    pkm_free(aside);
 }
 
 int main(void)

@@ -21,8 +21,10 @@ typedef struct pkm_train_state {
     double best_val_loss;  /* infinity before the first evaluation */
     int64_t best_step;     /* 0: none */
     int64_t metrics_bytes; /* length of metrics.jsonl */
-    char *data_hash;       /* of the corpus */
-    char *options;         /* JSON object of the options in force */
+    char isa[16];          /* instruction set and provider of products it was saved with */
+    char dense[64];
+    char *data_hash; /* of the corpus */
+    char *options;   /* JSON object of the options in force */
 } pkm_train_state;
 
 void pkm_train_state_release(pkm_train_state *state);

@@ -2,9 +2,11 @@
 #include "train/resume.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/file.h"
 #include "format/json.h"
 #include "models/model_dir.h"
@@ -43,35 +45,67 @@ static void warn(const pkm_trainer *trainer, const char *sentence)
         (void)trainer->callback(&event, trainer->user);
 }
 
+/* Says what about the machine differs from what the checkpoint was written with. */
+static pkm_status compare_machine(const pkm_trainer *trainer)
+{
+    const pkm_train_state *state = &trainer->state;
+    char sentence[256];
+    pkm_isa isa;
+
+    PKM_TRY(pkm_isa_current(&isa));
+    if (strcmp(state->isa, pkm_isa_name(isa)) == 0 &&
+        strcmp(state->dense, pkm_dense_provider()) == 0)
+        return PKM_OK;
+    snprintf(sentence, sizeof sentence,
+             "trained with %s and %s, going on with %s and %s: correct, but not the same bits",
+             state->isa, state->dense, pkm_isa_name(isa), pkm_dense_provider());
+    warn(trainer, sentence);
+    return PKM_OK;
+}
+
+/* Tries the newest checkpoint; *found tells whether it is whole. One that is not is told of and set
+ * aside. */
+static pkm_status try_newest(pkm_trainer *trainer, char **dir, int64_t step, bool *found)
+{
+    pkm_status status;
+
+    PKM_TRY(pkm_run_folder_step(&trainer->folder, dir, step));
+    status = pkm_checkpoint_load_state(&trainer->state, *dir);
+    *found = status == PKM_OK;
+    if (*found)
+        return PKM_OK;
+    pkm_free(*dir);
+    *dir = NULL;
+    if (status == PKM_ERR_NOMEM)
+        return status;
+    warn(trainer, pkm_last_error());
+    return pkm_run_folder_set_aside(&trainer->folder, step);
+}
+
 pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint)
 {
-    int64_t step, newest;
+    bool found = false, damaged = false;
+    int64_t step;
 
-    PKM_TRY(pkm_run_folder_newest(&trainer->folder, 0, &newest));
-    for (int n = 0;; n++) {
-        char *dir;
-        pkm_status status;
-
-        PKM_TRY(pkm_run_folder_newest(&trainer->folder, n, &step));
+    *checkpoint = NULL;
+    while (!found) {
+        PKM_TRY(pkm_run_folder_newest(&trainer->folder, 0, &step));
         if (step == 0)
             break;
-        PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, step));
-        status = pkm_checkpoint_load_state(&trainer->state, dir);
-        if (status == PKM_OK) {
-            trainer->saved_step = step;
-            *checkpoint = dir;
-            return PKM_OK;
-        }
-        pkm_free(dir);
-        if (status == PKM_ERR_NOMEM)
-            return status;
-        warn(trainer, pkm_last_error());
+        PKM_TRY(try_newest(trainer, checkpoint, step, &found));
+        damaged |= !found;
     }
-    if (newest > 0)
+    if (!found && damaged)
         return pkm_fail(PKM_ERR_FORMAT, "%s: none of the checkpoints is whole",
                         trainer->folder.checkpoints);
-    *checkpoint = NULL;
-    return PKM_OK;
+    if (!found)
+        return PKM_OK;
+    trainer->saved_step = step;
+    if (damaged) {
+        PKM_TRY(pkm_run_folder_publish(&trainer->folder, step));
+        PKM_TRY(pkm_run_folder_publish_best(&trainer->folder, trainer->state.best_step));
+    }
+    return compare_machine(trainer);
 }
 
 /* Leaves in `given` (all options as an object) only those the caller set. */
@@ -110,6 +144,22 @@ static pkm_status set_from_json(pkm_option_set *set, const json_t *object, pkm_o
     return status;
 }
 
+/* Another batch or grad_accum sums gradients in another order. */
+static void warn_of_split(const pkm_trainer *trainer, const json_t *saved, const json_t *given)
+{
+    static const char *const names[] = {"batch", "grad_accum"};
+
+    for (int i = 0; i < 2; i++) {
+        const json_t *now = json_object_get(given, names[i]);
+
+        if (now != NULL && !json_equal(now, json_object_get(saved, names[i]))) {
+            warn(trainer, "the batch is split otherwise than before: correct, but not the same "
+                          "bits");
+            return;
+        }
+    }
+}
+
 /* Defaults, over them the run's options, over them what the caller gives now. */
 static pkm_status merge(pkm_trainer *trainer, json_t *saved, json_t *given)
 {
@@ -117,6 +167,7 @@ static pkm_status merge(pkm_trainer *trainer, json_t *saved, json_t *given)
     bool new_length = false;
 
     PKM_TRY(check_shape_kept(saved, given));
+    warn_of_split(trainer, saved, given);
     for (int i = 0; i < 3; i++)
         new_length |= json_object_get(given, lengths[i]) != NULL;
     for (int i = 0; i < 3 && new_length; i++)

@@ -196,7 +196,32 @@ pkm_status pkm_run_folder_publish(const pkm_run_folder *folder, int64_t step)
 
 pkm_status pkm_run_folder_publish_best(const pkm_run_folder *folder, int64_t step)
 {
-    return point(folder, "best", step);
+    char *path;
+    pkm_status status;
+
+    if (step > 0)
+        return point(folder, "best", step);
+    PKM_TRY(pkm_path_join(&path, folder->checkpoints, "best"));
+    status = pkm_directory_remove(path);
+    pkm_free(path);
+    return status;
+}
+
+pkm_status pkm_run_folder_set_aside(const pkm_run_folder *folder, int64_t step)
+{
+    char name[32], *from, *to = NULL;
+    pkm_status status;
+
+    snprintf(name, sizeof name, "damaged-%08" PRId64, step);
+    PKM_TRY(pkm_run_folder_step(folder, &from, step));
+    status = pkm_path_join(&to, folder->checkpoints, name);
+    if (status == PKM_OK)
+        status = pkm_directory_remove(to);
+    if (status == PKM_OK && rename(from, to) != 0)
+        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", from);
+    pkm_free(from);
+    pkm_free(to);
+    return status;
 }
 
 pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int64_t best_step)

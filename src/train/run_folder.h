@@ -29,8 +29,13 @@ pkm_status pkm_run_folder_step(const pkm_run_folder *folder, char **out, int64_t
 /* The newest `n`-th (0 = newest) step there is, 0 if there are no more. */
 pkm_status pkm_run_folder_newest(const pkm_run_folder *folder, int n, int64_t *step);
 
+/* Renames the folder of a step that was found damaged to damaged-NNNNNNNN: it is not counted any
+ * more, and nothing is lost. */
+pkm_status pkm_run_folder_set_aside(const pkm_run_folder *folder, int64_t step);
+
 /* After the checkpoint of `step` is complete: points `last` at it, links the model files. */
 pkm_status pkm_run_folder_publish(const pkm_run_folder *folder, int64_t step);
+/* Points `best` at the step; 0: there is no best. */
 pkm_status pkm_run_folder_publish_best(const pkm_run_folder *folder, int64_t step);
 
 /* Removes all but the newest `keep` checkpoints and the best. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/scorer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -87,6 +88,10 @@ pkm_status pkm_scorer_run(pkm_scorer *scorer, pkm_score_sums *sums, const pkm_sc
         PKM_TRY(pkm_tape_forward(scorer->tape, &run));
         for (int64_t i = 0; i < run.n_rows; i++)
             sums->loss += (double)loss[i];
+        if (!isfinite(sums->loss)) {
+            PKM_TRY(pkm_tape_check_finite(scorer->tape, run.n_rows));
+            return pkm_fail(PKM_ERR_NUMERIC, "the loss of scored tokens is not finite");
+        }
         sums->tokens += run.n_rows;
         if (progress != NULL && progress("scoring", (uint64_t)done, (uint64_t)total, user) != 0)
             return pkm_fail(PKM_ERR_CANCELLED, "scoring was cancelled");

@@ -2,6 +2,7 @@
 #include "train/state.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
@@ -70,7 +71,7 @@ static pkm_status read_fields(pkm_train_state *out, const json_t *root, const ch
 {
     const double most = 1e18;
     const json_t *options;
-    const char *hash;
+    const char *hash, *isa, *dense;
     int64_t format;
 
     PKM_TRY(pkm_json_int(root, "format", 1, STATE_FORMAT, true, &format, path));
@@ -82,6 +83,10 @@ static pkm_status read_fields(pkm_train_state *out, const json_t *root, const ch
     PKM_TRY(pkm_json_int(root, "best_step", 0, out->step, true, &out->best_step, path));
     PKM_TRY(pkm_json_int(root, "metrics_bytes", 0, INT64_MAX, true, &out->metrics_bytes, path));
     PKM_TRY(pkm_json_string(root, "data_hash", true, &hash, path));
+    PKM_TRY(pkm_json_string(root, "isa", true, &isa, path));
+    PKM_TRY(pkm_json_string(root, "dense", true, &dense, path));
+    snprintf(out->isa, sizeof out->isa, "%s", isa);
+    snprintf(out->dense, sizeof out->dense, "%s", dense);
     PKM_TRY(pkm_json_object(root, "options", true, &options, path));
     if (out->best_step == 0)
         out->best_val_loss = INFINITY;

@@ -115,6 +115,10 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     pkm_status status;
 
     PKM_TRY(open_data(trainer, paths));
+    /* What cannot be trained should not leave a folder behind. */
+    if (!paths->resume)
+        PKM_TRY(pkm_gpt_config_from_options(&config, pkm_options_values(options),
+                                            pkm_data_vocab_size(trainer->train_data)));
     PKM_TRY(pkm_run_folder_open(&trainer->folder, paths->out, paths->resume));
     PKM_TRY(pkm_resume_find(trainer, &checkpoint));
     status = pkm_resume_options(trainer, options);
