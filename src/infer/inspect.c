@@ -38,9 +38,9 @@ static json_t *tensors_json(const pkm_st_reader *weights)
 static json_t *find_layer(const json_t *list, int64_t layer)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        json_t *entry = json_array_get(list, i);
+        json_t *entry = json_array_get(list, i), *number = json_object_get(entry, "layer");
 
-        if (json_integer_value(json_object_get(entry, "layer")) == layer)
+        if (json_is_integer(number) && json_integer_value(number) == layer)
             return entry;
     }
     return NULL;

@@ -253,6 +253,7 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
     PKM_TRY(pkm_model_dir_load_config(&found, init_from));
     PKM_TRY(check_agrees(trainer, &asked, &found, init_from));
     found.dropout = asked.dropout;
+    found.seed = asked.seed;
     found.compute = asked.compute;
     found.value_dtype = asked.value_dtype;
     found.value_optimizer = asked.value_optimizer;
