@@ -307,6 +307,29 @@ static void test_threads_do_not_change_bits(void **state)
     }
 }
 
+/* Rows in one call, and in two cut at a multiple of PKM_DENSE_BLOCK_ROWS: the same bits. */
+static void test_cut_rows(void **state)
+{
+    enum { IN = 96, OUT = 64, CUT = PKM_DENSE_BLOCK_ROWS };
+
+    (void)state;
+    for (int64_t rest = 1; rest <= 20; rest++) {
+        fixture f;
+        pkm_dense_config config = {
+            .n_in = IN, .n_out = OUT, .compute = PKM_BF16, .backward = true, .max_rows = CUT + 20};
+        float whole[(CUT + 20) * OUT], cut[(CUT + 20) * OUT];
+        const uint16_t *x;
+
+        setup(&f, config, CUT + rest, false);
+        x = f.x_in;
+        check_ok(pkm_dense_forward(f.dense, whole, PKM_F32, x, f.bias, CUT + rest));
+        check_ok(pkm_dense_forward(f.dense, cut, PKM_F32, x, f.bias, CUT));
+        check_ok(pkm_dense_forward(f.dense, cut + CUT * OUT, PKM_F32, x + CUT * IN, f.bias, rest));
+        assert_memory_equal(whole, cut, (size_t)((CUT + rest) * OUT) * sizeof(float));
+        teardown(&f);
+    }
+}
+
 static void test_errors(void **state)
 {
     pkm_dense_config config = {.n_in = 4, .n_out = 4, .compute = PKM_F32, .max_rows = FEW};
@@ -336,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_bias_gradient),
         cmocka_unit_test(test_threads_do_not_change_bits),
+        cmocka_unit_test(test_cut_rows),
         cmocka_unit_test(test_errors),
     };
 

@@ -33,8 +33,14 @@ typedef struct pkm_dense_config {
     struct pkm_dense_scratch *scratch; /* shared with other maps, or NULL: of its own */
 } pkm_dense_config;
 
-/* Up to this many rows (decoding) own matrix-vector kernels beat the provider's per-call cost. */
-enum { PKM_DENSE_FEW_ROWS = 4 };
+enum {
+    /* Up to this many rows (decoding) own matrix-vector kernels beat the provider's per-call cost.
+     */
+    PKM_DENSE_FEW_ROWS = 4,
+    /* Rows may be cut at multiples of this: one call for all of them gives the same bits as several
+     * calls. */
+    PKM_DENSE_BLOCK_ROWS = 128
+};
 
 typedef struct pkm_dense pkm_dense;
 

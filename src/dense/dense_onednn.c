@@ -105,13 +105,22 @@ void pkm_dense_pack(pkm_dense *dense, const float *weight)
 pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
                              const float *bias, int64_t n_rows)
 {
-    pkm_rows_call call = {.y = y, .y_dtype = y_dtype, .x = x, .bias = bias, .n_rows = n_rows};
+    const pkm_dense_config *config = &dense->config;
+    int64_t rest = n_rows % PKM_DENSE_BLOCK_ROWS, few = rest <= PKM_DENSE_FEW_ROWS ? rest : 0;
+    int64_t first_few = n_rows - few;
+    pkm_rows_call call = {.y = y, .y_dtype = y_dtype, .x = x, .bias = bias, .n_rows = first_few};
 
-    PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
-    PKM_TRY(pkm_dense_check_result(&dense->config, y_dtype));
-    if (n_rows <= PKM_DENSE_FEW_ROWS)
-        return pkm_dense_few_run(&dense->few, dense->master, y, y_dtype, x, bias, n_rows);
-    return pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
+    PKM_TRY(pkm_dense_check_rows(config, n_rows));
+    PKM_TRY(pkm_dense_check_result(config, y_dtype));
+    if (first_few > 0)
+        PKM_TRY(pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call));
+    if (few == 0)
+        return PKM_OK;
+    return pkm_dense_few_run(
+        &dense->few, dense->master,
+        (char *)y + (size_t)(first_few * config->n_out) * pkm_dtype_bytes(y_dtype), y_dtype,
+        (const char *)x + (size_t)(first_few * config->n_in) * pkm_dtype_bytes(config->compute),
+        bias, few);
 }
 
 pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dtype, const void *dy,

@@ -12,7 +12,7 @@
 /* Rows per block: tall ones reach the full rate of the processor, short ones waste little on a
  * remainder (one AMX tile of rows). */
 enum { TALL, SHORT };
-static const int64_t block_rows[] = {[TALL] = 128, [SHORT] = 16};
+static const int64_t block_rows[] = {[TALL] = PKM_DENSE_BLOCK_ROWS, [SHORT] = 16};
 
 /* One call, cut into blocks. */
 typedef struct rows_job {

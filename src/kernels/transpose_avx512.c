@@ -61,13 +61,31 @@ void pkm_transpose_f32_avx512(void *restrict out, int64_t out_step, const void *
                           n_columns);
 }
 
-/* Two rows of 16 elements, interleaved: 16 pairs of 4 bytes. */
-static __m512i load_pairs(const uint16_t *even, const uint16_t *odd)
+/*
+ * 32 x 32 elements: pairs of rows, interleaved, are rows of 4-byte elements. Of a whole line of 32
+ * columns the lower interleaving takes the columns 8 q + 0 .. 3, the upper one 8 q + 4 .. 7.
+ */
+static inline __attribute__((always_inline)) void turn_pairs(uint16_t *to, int64_t out_step,
+                                                             const uint16_t *from, int64_t in_step)
 {
-    __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)even));
-    __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)odd));
+    __m512i low[16], high[16];
 
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; r++) {
+        __m512i even = _mm512_loadu_si512(from + 2 * r * in_step);
+        __m512i odd = _mm512_loadu_si512(from + (2 * r + 1) * in_step);
+
+        low[r] = _mm512_unpacklo_epi16(even, odd);
+        high[r] = _mm512_unpackhi_epi16(even, odd);
+    }
+    turn(low);
+#pragma GCC unroll 16
+    for (int c = 0; c < 16; c++)
+        _mm512_storeu_si512(to + (8 * (c / 4) + c % 4) * out_step, low[c]);
+    turn(high);
+#pragma GCC unroll 16
+    for (int c = 0; c < 16; c++)
+        _mm512_storeu_si512(to + (8 * (c / 4) + 4 + c % 4) * out_step, high[c]);
 }
 
 void pkm_transpose_bf16_avx512(void *restrict out, int64_t out_step, const void *restrict in,
@@ -75,23 +93,11 @@ void pkm_transpose_bf16_avx512(void *restrict out, int64_t out_step, const void 
 {
     const uint16_t *from = in;
     uint16_t *to = out;
-    int64_t rows = n_rows / 32 * 32, columns = n_columns / 16 * 16;
-    __m512i block[16];
+    int64_t rows = n_rows / 32 * 32, columns = n_columns / 32 * 32;
 
-    for (int64_t i = 0; i < rows; i += 32) {
-        for (int64_t j = 0; j < columns; j += 16) {
-#pragma GCC unroll 16
-            for (int r = 0; r < 16; r++) {
-                const uint16_t *even = from + (i + 2 * r) * in_step + j;
-
-                block[r] = load_pairs(even, even + in_step);
-            }
-            turn(block);
-#pragma GCC unroll 16
-            for (int c = 0; c < 16; c++)
-                _mm512_storeu_si512(to + (j + c) * out_step + i, block[c]);
-        }
-    }
+    for (int64_t i = 0; i < rows; i += 32)
+        for (int64_t j = 0; j < columns; j += 32)
+            turn_pairs(to + j * out_step + i, out_step, from + i * in_step + j, in_step);
     pkm_transpose_bf16_ref(to + columns * out_step, out_step, from + columns, in_step, rows,
                            n_columns - columns);
     pkm_transpose_bf16_ref(to + rows, out_step, from + rows * in_step, in_step, n_rows - rows,

@@ -17,10 +17,9 @@
 
 /*
  * Logits of THREAD_ROWS rows per thread exist at a time: what a thread computes it reads again
- * while it is in a cache near it. The number is that of the provider's blocks of rows (a multiple
- * of it), so that rows meet the same blocks for any number of threads.
+ * while it is in a cache near it. Cut there, products have the same bits for any number of threads.
  */
-enum { THREAD_ROWS = 128, SCALED_ROWS = 32 };
+enum { THREAD_ROWS = PKM_DENSE_BLOCK_ROWS, SCALED_ROWS = 32 };
 
 static int64_t vocabulary(const pkm_node *node)
 {
