@@ -266,7 +266,7 @@ static pkm_status prepare_process(const cmd_input *input, const common_options *
 /* sets[0..n) belong to the tables of the command; the last is the common one. */
 static int run_with(cmd_input *input, pkm_option_set *const *sets, int n, int argc, char **argv)
 {
-    const char **args = calloc((size_t)argc + 1, sizeof *args);
+    const char **args = calloc((size_t)input->argc, sizeof *args);
     pkm_status status;
     int code = CMD_USAGE;
 

@@ -60,7 +60,7 @@ static const pkm_option rows[] = {
     {"value_lr", PKM_OPTION_REAL, offsetof(pkm_train_options, value_lr), 0, 1000, "1e-3", NULL,
      NULL, memory, "learning rate of the values"},
     {"value_schedule", PKM_OPTION_CHOICE, offsetof(pkm_train_options, value_schedule), 0, 0,
-     "cosine", "cosine|rsqrt|constant", NULL, memory, "course of value_lr"},
+     "constant", "cosine|rsqrt|constant", NULL, memory, "course of value_lr"},
     {"value_clip", PKM_OPTION_REAL, offsetof(pkm_train_options, value_clip), 0, 1e9, "0", NULL,
      NULL, memory, "largest norm of the values' gradient; 0: no clipping"},
     {"batch", PKM_OPTION_INT, offsetof(pkm_train_options, batch), 1, 65536, "32", NULL, "windows",
