@@ -23,9 +23,9 @@ build() { # build PROGRAM FLAG...
     "${CC:-cc}" -std=c11 -Wall -Wextra -Werror -o "$work/$program" "$example" "$@"
 }
 read -ra shared < <(pkg-config --cflags --libs pkm)
-read -ra static < <(pkg-config --static --cflags --libs pkm)
+read -ra static < <(pkg-config --static --cflags --libs pkm | sed 's/-lpkm//')
 build by_pkg_config "${shared[@]}" -lm
-build by_pkg_config_static "$libdir/libpkm.a" "${static[@]/-lpkm/}"
+build by_pkg_config_static "$libdir/libpkm.a" "${static[@]}"
 readelf -d "$work/by_pkg_config" | grep -q 'NEEDED.*\[libpkm\.so\.[0-9]*\]' ||
     fail "the soname of libpkm.so carries no version"
 
