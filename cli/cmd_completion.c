@@ -5,12 +5,12 @@
 
 #include "cmd.h"
 
-/* "--n-keys", or "--no-echo" for a bool that is on. */
-static void print_flag(const pkm_option *row)
+/* "n-keys", or "no-echo" for a bool that is on. */
+static void print_name(const pkm_option *row)
 {
     bool on = row->type == PKM_OPTION_BOOL && row->preset != NULL && row->preset[0] == 't';
 
-    printf(on ? "--no-" : "--");
+    fputs(on ? "no-" : "", stdout);
     for (const char *c = row->name; *c != '\0'; c++)
         putchar(*c == '_' ? '-' : *c);
 }
@@ -71,8 +71,8 @@ static void print_first_word(const cmd *command)
 static void bash_flag(const cmd *command, const pkm_option *row)
 {
     (void)command;
-    putchar(' ');
-    print_flag(row);
+    fputs(" --", stdout);
+    print_name(row);
 }
 
 static void bash_options(const cmd *command)
@@ -88,8 +88,8 @@ static void bash_choice(const cmd *command, const pkm_option *row)
 {
     if (row->type != PKM_OPTION_CHOICE)
         return;
-    printf("    '%s'*' ", command->name);
-    print_flag(row);
+    printf("    '%s'*' --", command->name);
+    print_name(row);
     printf("') COMPREPLY=($(compgen -W '");
     print_choices(row->choices);
     printf("' -- \"$word\")); return ;;\n");
@@ -133,8 +133,8 @@ static void print_bash(void)
 static void zsh_option(const cmd *command, const pkm_option *row)
 {
     (void)command;
-    printf(" '*");
-    print_flag(row);
+    printf(" '*--");
+    print_name(row);
     putchar('[');
     print_help_text(row->help, "[]:");
     putchar(']');
@@ -180,21 +180,11 @@ static void print_zsh(void)
     printf("  esac\n}\ncompdef _pkm pkm\n");
 }
 
-/* The condition under which fish offers something of a command. */
-static void print_fish_condition(const cmd *command)
-{
-    printf("complete -c pkm -n 'string match -qr \"^pkm %s( |$)\" -- (commandline -pc)'",
-           command->name);
-}
-
 static void fish_option(const cmd *command, const pkm_option *row)
 {
-    bool on = row->type == PKM_OPTION_BOOL && row->preset != NULL && row->preset[0] == 't';
-
-    print_fish_condition(command);
-    printf(" -l '%s", on ? "no-" : "");
-    for (const char *c = row->name; *c != '\0'; c++)
-        putchar(*c == '_' ? '-' : *c);
+    printf("complete -c pkm -n 'string match -qr \"^pkm %s( |$)\" -- (commandline -pc)' -l '",
+           command->name);
+    print_name(row);
     printf("' -d '");
     print_help_text(row->help, "");
     putchar('\'');
