@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The tape with operations of the test's own, whose tensors hold numbers that tell who wrote them:
- * any value overwritten while it is still needed is seen by the reader.
- */
+/* The tape with the operations of tests/support/tape_ops.h. */
 #include "graph/tape.h"
 
 #include <math.h>
@@ -12,154 +9,20 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "support/check.h"
+#include "support/tape_ops.h"
 
-enum { WIDTH = 3, MAX_ROWS = 40 };
-
-/* out = 1 + sum of the inputs; backward gives each input the gradient of out. */
-static pkm_status sum_shape(pkm_node *node)
-{
-    node->out->dtype = PKM_F32;
-    node->out->n_dims = node->in[0]->n_dims;
-    memcpy(node->out->dims, node->in[0]->dims, sizeof node->out->dims);
-    for (int i = 1; i < node->n_in; i++)
-        if (pkm_tensor_width(node->in[i]) != pkm_tensor_width(node->in[0]))
-            return pkm_fail(PKM_ERR_SHAPE, "input '%s' has width %lld, expected %lld",
-                            node->in[i]->name, (long long)pkm_tensor_width(node->in[i]),
-                            (long long)pkm_tensor_width(node->in[0]));
-    return pkm_node_save(node, "kept", PKM_F32, pkm_tensor_width(node->in[0]));
-}
-
-static size_t sum_workspace(const pkm_node *node, int64_t max_rows)
-{
-    return (size_t)(max_rows * pkm_tensor_width(node->out)) * sizeof(float);
-}
-
-static pkm_status sum_forward(pkm_node *node, const pkm_run *run)
-{
-    int64_t count = run->n_rows * pkm_tensor_width(node->out);
-    float *sum = run->workspace;
-
-    for (int64_t i = 0; i < count; i++) {
-        sum[i] = 1;
-        for (int k = 0; k < node->n_in; k++)
-            sum[i] += ((const float *)node->in[k]->data)[i];
-    }
-    memcpy(node->out->data, sum, (size_t)count * sizeof *sum);
-    memcpy(node->saved[0]->data, sum, (size_t)count * sizeof *sum);
-    return PKM_OK;
-}
-
-/* Everything backward may read must be as forward left it. */
-static pkm_status sum_verify(const pkm_node *node, int64_t count)
-{
-    const float *kept = node->saved[0]->data;
-
-    for (int64_t i = 0; i < count; i++) {
-        float sum = 1;
-
-        for (int k = 0; k < node->n_in; k++)
-            sum += ((const float *)node->in[k]->data)[i];
-        if (sum != kept[i] || ((const float *)node->out->data)[i] != kept[i])
-            return pkm_fail(PKM_ERR_INTERNAL, "a value of '%s' was overwritten", node->name);
-    }
-    return PKM_OK;
-}
-
-static pkm_status sum_backward(pkm_node *node, const pkm_run *run)
-{
-    int64_t count = run->n_rows * pkm_tensor_width(node->out);
-    const float *dout = node->out->grad;
-
-    PKM_TRY(sum_verify(node, count));
-    for (int k = 0; k < node->n_in; k++) {
-        float *grad = node->in[k]->grad;
-
-        if (!node->in_wanted[k] || grad == dout)
-            continue;
-        for (int64_t i = 0; i < count; i++)
-            grad[i] = node->in_adds[k] ? grad[i] + dout[i] : dout[i];
-    }
-    for (int p = 0; p < node->n_param; p++)
-        for (int64_t i = 0; i < node->param[p]->count; i++)
-            node->param[p]->grad[i] =
-                pkm_node_adds_param(node, p, run) ? node->param[p]->grad[i] + 1 : 1;
-    return PKM_OK;
-}
-
-enum { READS_ALL = PKM_READS_IN0 | PKM_READS_IN1 | PKM_READS_IN2 | PKM_READS_IN3 | PKM_READS_OUT };
-
-static const pkm_op sum_op = {
-    .name = "sum",
-    .shape = sum_shape,
-    .workspace = sum_workspace,
-    .forward = sum_forward,
-    .backward = sum_backward,
-    .backward_reads = READS_ALL,
-};
-
-static const pkm_op residual_op = {
-    .name = "residual",
-    .shape = sum_shape,
-    .workspace = sum_workspace,
-    .forward = sum_forward,
-    .backward = sum_backward,
-    .backward_reads = READS_ALL,
-    .passes_grad = true,
-};
-
-static const pkm_op forward_only_op = {
-    .name = "forward_only",
-    .shape = sum_shape,
-    .workspace = sum_workspace,
-    .forward = sum_forward,
-};
-
-/* loss [rows] = sum over the columns of the input. */
-static pkm_status total_shape(pkm_node *node)
-{
-    node->out->dtype = PKM_F32;
-    return PKM_OK;
-}
-
-static pkm_status total_forward(pkm_node *node, const pkm_run *run)
-{
-    const float *in = node->in[0]->data;
-
-    for (int64_t row = 0; row < run->n_rows; row++) {
-        float *out = (float *)node->out->data + row;
-
-        *out = 0;
-        for (int i = 0; i < WIDTH; i++)
-            *out += in[row * WIDTH + i];
-    }
-    return PKM_OK;
-}
-
-static pkm_status total_backward(pkm_node *node, const pkm_run *run)
-{
-    const float *seed = node->out->grad;
-
-    for (int64_t i = 0; i < run->n_rows * WIDTH; i++) {
-        float *grad = (float *)node->in[0]->grad + i;
-
-        *grad = node->in_adds[0] ? *grad + seed[i / WIDTH] : seed[i / WIDTH];
-    }
-    return PKM_OK;
-}
-
-static const pkm_op total_op = {
-    .name = "total", .shape = total_shape, .forward = total_forward, .backward = total_backward};
+enum { MAX_ROWS = 40 };
 
 /* A tape under construction. */
 typedef struct fixture {
     pkm_params *params;
     pkm_tape *tape;
-    pkm_tensor *x; /* input [rows, WIDTH] */
+    pkm_tensor *x; /* input [rows, TAPE_WIDTH] */
 } fixture;
 
 static pkm_tensor *input(pkm_tape *tape, const char *name)
 {
-    const int64_t width = WIDTH;
+    const int64_t width = TAPE_WIDTH;
     pkm_tensor *out;
 
     check_ok(pkm_tape_input(tape, &out, name, PKM_F32, 1, &width));
@@ -263,7 +126,7 @@ static void test_random_graphs(void **state)
         assert_int_equal(measured, pkm_tape_bytes(f.tape));
         for (int64_t n_rows = MAX_ROWS; n_rows > 0; n_rows -= 13) {
             run_both(&f, n_rows, false);
-            for (int64_t i = 0; i < n_rows * WIDTH; i++)
+            for (int64_t i = 0; i < n_rows * TAPE_WIDTH; i++)
                 assert_true((double)((float *)f.x->grad)[i] == count_paths(in, n_nodes));
         }
         teardown(&f);
@@ -392,7 +255,7 @@ static void test_finds_the_first_bad_tensor(void **state)
 
 static void test_refuses(void **state)
 {
-    const int64_t other = WIDTH + 1, none = 0;
+    const int64_t other = TAPE_WIDTH + 1, none = 0;
     pkm_run run = {.n_rows = 1};
     float seed = 1;
     fixture f, g;
@@ -445,7 +308,7 @@ static bool fails_at_zero(size_t bytes, void *user)
 
 static pkm_status build_and_plan(void)
 {
-    const int64_t width = WIDTH;
+    const int64_t width = TAPE_WIDTH;
     pkm_tape *tape = NULL;
     pkm_tensor *x, *out;
     pkm_node_spec spec = {.op = &sum_op, .name = "a", .attr = &width, .attr_bytes = sizeof width};
