@@ -192,10 +192,11 @@ typedef int (*pkm_text_sink)(const char *text, size_t bytes, void *user);
  *
  * *n_generated (may be NULL) = tokens generated, the end of text not counted.
  *
- * Memory:  a cache of 2 x layers x seq_len x dim numbers in the precision of computing, for the
- * call Errors:  PKM_ERR_STATE if the model has no tokenizer; PKM_ERR_ARG names a setting out of its
- * range or an empty stop string; PKM_ERR_NUMERIC if a logit is a NaN; PKM_ERR_NOMEM Threads: one
- * thread at a time per object Since:   0.1
+ * Memory:  a cache of 2 x layers x seq_len x dim numbers for the call
+ * Errors:  PKM_ERR_STATE if the model has no tokenizer; PKM_ERR_ARG names a setting out of its
+ *          range or an empty stop string; PKM_ERR_NUMERIC if a logit is a NaN; PKM_ERR_NOMEM
+ * Threads: one thread at a time per object
+ * Since:   0.1
  */
 PKM_API pkm_status pkm_model_generate(pkm_model *model, const char *prompt, size_t prompt_bytes,
                                       const pkm_generate_config *config, pkm_text_sink sink,

@@ -41,6 +41,13 @@ typedef struct pkm_train_options {
     int64_t eval_every, eval_tokens, checkpoint_every, keep_checkpoints, log_every;
 } pkm_train_options;
 
+/**
+ * Describes the options of training: the table behind command line, JSON and pkm_train_options.
+ *
+ * Memory:  static
+ * Threads: any thread
+ * Since:   0.1
+ */
 PKM_API const pkm_option_table *pkm_train_option_table(void);
 
 /* What a running training tells; a line of metrics.jsonl and more. */
@@ -83,6 +90,21 @@ typedef struct pkm_train_result {
     double loss, val_loss, best_val_loss, tok_per_s;
 } pkm_train_result;
 
+/**
+ * Trains a model on a data set, or with paths->resume goes on where a run stopped, to the same
+ * bits as if it had not.
+ *
+ * options is a set of pkm_train_option_table; callback may be NULL. The run folder holds the
+ * model, its checkpoints and metrics.jsonl (docs/formats.md).
+ *
+ * Memory:  paths, options borrowed during the call; result written on success and when cancelled
+ * Errors:  PKM_ERR_ARG names the option; PKM_ERR_NOMEM with what is needed and what there is, of
+ *          memory or disk, before the start; PKM_ERR_NUMERIC names the tensor in the step that made
+ *          a NaN; PKM_ERR_STATE if the run exists or is in use; PKM_ERR_IO, PKM_ERR_FORMAT name the
+ *          file; PKM_ERR_CANCELLED after saving, if the callback asked to stop
+ * Threads: any thread, not two on one run folder; the callback comes from the calling thread
+ * Since:   0.1
+ */
 PKM_API pkm_status pkm_train(pkm_train_result *out, const pkm_train_paths *paths,
                              const pkm_option_set *options, pkm_train_callback callback,
                              void *user);
