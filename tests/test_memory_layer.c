@@ -119,8 +119,8 @@ static void check_slopes(fixture *f, double *numbers, const float *got, int64_t 
     float *want = malloc((size_t)count * sizeof *want);
 
     for (int64_t i = 0; i < count; i++)
-        want[i] =
-            (float)memory_twin_slope(&f->twin, &numbers[i], f->dy_twin, f->x_twin, f->n_tokens, f->mask);
+        want[i] = (float)memory_twin_slope(&f->twin, &numbers[i], f->dy_twin, f->x_twin,
+                                           f->n_tokens, f->mask);
     check_close(got, want, count, 1e-4, 1e-4, what);
     free(want);
 }

@@ -231,7 +231,9 @@ PKM_API pkm_status pkm_store_grad_norm(pkm_store *store, double *out);
  * Applies the optimiser to the rows hit since the last step (pkm_rows_update) and forgets the hits.
  *
  * Units:   t: step, from 1; grad_scale: factor of the gradients (clipping)
- * Errors:  PKM_ERR_STATE if the store is not trained; PKM_ERR_ARG for t or lr out of range
+ * Errors:  PKM_ERR_STATE if the store is not trained; PKM_ERR_ARG for t, lr or grad_scale out of
+ *          range; PKM_ERR_NOMEM; PKM_ERR_NUMERIC if a row's gradient overflowed: the rows are then
+ *          spoilt, and the step with them
  * Threads: one thread at a time per object
  * Since:   0.1
  */

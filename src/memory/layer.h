@@ -82,8 +82,8 @@ typedef struct pkm_memory_grads {
     bool accumulate_params; /* the same for the gradients of the parameters */
 } pkm_memory_grads;
 
-/* Gradients of the last training forward, which was made with the same x, mask and saved; records its hits in
- * the store. */
+/* Gradients of the last training forward, which was made with the same x, mask and saved; records
+ * its hits in the store. */
 pkm_status pkm_memory_layer_backward(pkm_memory_layer *layer, const pkm_memory_grads *grads,
                                      const void *dy, const void *x, const pkm_memory_call *call);
 
