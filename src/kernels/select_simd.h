@@ -38,12 +38,13 @@ typedef struct ranking {
 /* Sums of pairs of ranks; -infinity in the vector after the last. */
 typedef struct pair_sums {
     int32_t count;
-    int32_t pair[PKM_SELECT_PAIRS]; /* number in the plan's list */
+    int32_t pair[PKM_SELECT_PAIRS + VEC]; /* number in the plan's list */
     float sum[PKM_SELECT_PAIRS + 2 * VEC];
 } pair_sums;
 
 /* rank[i] = how many scores come before score i: higher ones, and equal ones on its left. Both
- * arrays are rounded up to whole vectors, score with -infinity. */
+ * arrays are rounded up to whole vectors, score with -infinity; whole vectors are compared, because
+ * loops of few lengths are foreseen by the processor. */
 static inline void rank_all(int32_t *rank, const float *score, int32_t count)
 {
     for (int32_t i = 0; i < count; i += VEC) {
@@ -56,8 +57,10 @@ static inline void rank_all(int32_t *rank, const float *score, int32_t count)
 #pragma GCC unroll 16
         for (int lane = 0; lane < VEC; lane++)
             before = vec_count_before(before, vec_set(score[i + lane]), x, lane);
-        for (j += VEC; j < count; j++)
-            before = vec_count_gt(before, vec_set(score[j]), x);
+        for (j += VEC; j < count; j += VEC)
+#pragma GCC unroll 16
+            for (int lane = 0; lane < VEC; lane++)
+                before = vec_count_gt(before, vec_set(score[j + lane]), x);
         vec_counts_store(rank + i, before);
     }
 }
@@ -161,23 +164,19 @@ static inline bool keep(sub_keys *out, const float *half, int64_t n_padded, floa
     int32_t count = 0;
 
     for (int64_t i = 0; i < n_padded && count <= KEPT; i += PANEL) {
-        uint64_t kept = 0;
-
 #pragma GCC unroll 8
-        for (int c = 0; c < PANEL; c += VEC)
-            kept |= vec_reaches(vec_add(vec_load_all(half + i + c), vec_set(best_other)),
-                                vec_set(bound))
-                    << c;
-        for (; kept != 0; kept &= kept - 1) {
-            int32_t index = (int32_t)i + __builtin_ctzll(kept);
+        for (int c = 0; c < PANEL; c += VEC) {
+            vec sum = vec_add(vec_load_all(half + i + c), vec_set(best_other));
 
-            out->index[count] = index;
-            out->score[count++] = half[index] + 0.0f; /* -0.0 becomes +0.0 */
+            count += vec_store_lanes(out->index + count, vec_reaches(sum, vec_set(bound)),
+                                     (int32_t)i + c);
         }
     }
     out->count = count;
     if (count > KEPT)
         return false;
+    for (int32_t i = 0; i < count; i++)
+        out->score[i] = half[out->index[i]] + 0.0f; /* -0.0 becomes +0.0 */
     vec_store(out->score + count, vec_set(-INFINITY), VEC);
     return true;
 }
@@ -204,16 +203,11 @@ static inline void keep_sums(pair_sums *out, const float *sum, int32_t n_sums, f
 {
     int32_t count = 0;
 
-    for (int32_t i = 0; i < n_sums; i += VEC) {
-        uint64_t kept = vec_reaches(vec_load_all(sum + i), vec_set(bound));
-
-        for (; kept != 0; kept &= kept - 1) {
-            int32_t pair = i + __builtin_ctzll(kept);
-
-            out->pair[count] = pair;
-            out->sum[count++] = sum[pair];
-        }
-    }
+    for (int32_t i = 0; i < n_sums; i += VEC)
+        count += vec_store_lanes(out->pair + count,
+                                 vec_reaches(vec_load_all(sum + i), vec_set(bound)), i);
+    for (int32_t i = 0; i < count; i++)
+        out->sum[i] = sum[out->pair[i]];
     vec_store(out->sum + count, vec_set(-INFINITY), VEC);
     out->count = count;
 }
@@ -221,17 +215,16 @@ static inline void keep_sums(pair_sums *out, const float *sum, int32_t n_sums, f
 static inline void write_best(int32_t *ids, float *scores, const pair_sums *sums,
                               const ranking half[2], const pkm_select_plan *plan)
 {
-    int32_t rank[PKM_SELECT_PAIRS + VEC];
+    int32_t rank[PKM_SELECT_PAIRS + VEC], order[PKM_SELECT_PAIRS];
 
     rank_all(rank, sums->sum, sums->count);
-    for (int32_t i = 0; i < sums->count; i++) {
-        int32_t pair = sums->pair[i];
+    for (int32_t i = 0; i < sums->count; i++)
+        order[rank[i]] = i;
+    for (int32_t j = 0; j < plan->topk; j++) {
+        int32_t pair = sums->pair[order[j]];
 
-        if (rank[i] >= plan->topk)
-            continue;
-        ids[rank[i]] =
-            half[0].index[plan->rank1[pair]] * plan->n_keys + half[1].index[plan->rank2[pair]];
-        scores[rank[i]] = sums->sum[i];
+        ids[j] = half[0].index[plan->rank1[pair]] * plan->n_keys + half[1].index[plan->rank2[pair]];
+        scores[j] = sums->sum[order[j]];
     }
 }
 

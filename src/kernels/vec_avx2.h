@@ -151,6 +151,17 @@ static inline uint64_t vec_reaches(vec a, vec b)
     return (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ));
 }
 
+static inline int32_t vec_store_lanes(int32_t *out, uint64_t lanes, int32_t first)
+{
+    /* A byte of ones per lane whose bit is set picks that lane's number. */
+    uint64_t picked = _pdep_u64(lanes, 0x0101010101010101u) * 255;
+    uint64_t packed = _pext_u64(0x0706050403020100u, picked);
+    __m256i numbers = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)packed));
+
+    _mm256_storeu_si256((void *)out, _mm256_add_epi32(_mm256_set1_epi32(first), numbers));
+    return __builtin_popcountll(lanes);
+}
+
 static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
 {
     return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_GE_OQ)));

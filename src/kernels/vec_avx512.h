@@ -150,6 +150,18 @@ static inline uint64_t vec_reaches(vec a, vec b)
     return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
 }
 
+/* out[0], out[1], ... = first + each lane whose bit is set; a whole vector is written. Returns how
+ * many bits are set. */
+static inline int32_t vec_store_lanes(int32_t *out, uint64_t lanes, int32_t first)
+{
+    __m512i numbers =
+        _mm512_add_epi32(_mm512_set1_epi32(first),
+                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32((__mmask16)lanes, numbers));
+    return __builtin_popcountll(lanes);
+}
+
 /* One more in the lanes where a >= b; where a > b; where a > b, or a == b in a lane after `lane`.
  */
 static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
