@@ -15,7 +15,7 @@
 
 typedef float pkm_row_max_fn(const float *x, int64_t count);
 typedef float pkm_exp_shift_fn(float *out, const float *x, float factor, float shift,
-                                 int64_t count);
+                               int64_t count);
 typedef void pkm_softmax_backward_fn(float *out, const float *p, const float *dp, float factor,
                                      int64_t count);
 

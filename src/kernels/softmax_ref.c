@@ -26,7 +26,8 @@ float pkm_exp_shift_ref(float *out, const float *x, float factor, float shift, i
     return (float)sum;
 }
 
-void pkm_softmax_backward_ref(float *out, const float *p, const float *dp, float factor, int64_t count)
+void pkm_softmax_backward_ref(float *out, const float *p, const float *dp, float factor,
+                              int64_t count)
 {
     double sum = 0;
 

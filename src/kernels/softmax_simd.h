@@ -14,13 +14,15 @@ static inline float row_max_all(const float *x, int64_t count)
     return vec_top(top);
 }
 
-static inline float exp_shift_all(float *out, const float *x, float factor, float shift, int64_t count)
+static inline float exp_shift_all(float *out, const float *x, float factor, float shift,
+                                  int64_t count)
 {
     vec sum = vec_set(0);
 
     for (int64_t i = 0; i < count; i += VEC) {
         /* Lanes beyond the row are far below the limit: they are 0 and add nothing. */
-        vec v = vec_fma(vec_load_or(x + i, count - i, vec_set(-INFINITY)), vec_set(factor), vec_set(-shift));
+        vec v = vec_fma(vec_load_or(x + i, count - i, vec_set(-INFINITY)), vec_set(factor),
+                        vec_set(-shift));
         vec power = vec_unless_less(v, vec_set(-87.0f), vec_exp(v));
 
         sum = vec_add(sum, power);
@@ -29,7 +31,8 @@ static inline float exp_shift_all(float *out, const float *x, float factor, floa
     return vec_sum(sum);
 }
 
-static inline void softmax_backward_all(float *out, const float *p, const float *dp, float factor, int64_t count)
+static inline void softmax_backward_all(float *out, const float *p, const float *dp, float factor,
+                                        int64_t count)
 {
     vec sum = vec_set(0), whole;
 
@@ -38,6 +41,7 @@ static inline void softmax_backward_all(float *out, const float *p, const float 
     whole = vec_set(vec_sum(sum));
     for (int64_t i = 0; i < count; i += VEC)
         vec_store(out + i,
-                  vec_mul(vec_mul(vec_set(factor), vec_load(p + i, count - i)), vec_sub(vec_load(dp + i, count - i), whole)),
+                  vec_mul(vec_mul(vec_set(factor), vec_load(p + i, count - i)),
+                          vec_sub(vec_load(dp + i, count - i), whole)),
                   count - i);
 }
