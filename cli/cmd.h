@@ -23,7 +23,8 @@ typedef struct cmd_input {
     pkm_option_set *bench;    /* the benchmark's options, if cmd->bench */
     const char *const *args;  /* [n_args], what is no option */
     int n_args;
-    int argc; /* the command line as typed */
+    int64_t threads; /* --threads of a command without cmd->training */
+    int argc;        /* the command line as typed */
     char **argv;
 } cmd_input;
 

@@ -78,6 +78,7 @@ typedef struct contestant {
 typedef struct demo_plan {
     const char *text; /* what it is all made of */
     const demo_options *options;
+    int64_t threads;
     demo_folder folder;
 } demo_plan;
 
@@ -129,16 +130,24 @@ static pkm_status apply(pkm_option_set *set, const char *const settings[][2], si
     return status;
 }
 
+static pkm_status set_number(pkm_option_set *set, const char *name, int64_t number)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" PRId64, number);
+    return pkm_options_set_text(set, name, text, PKM_ORIGIN_ARGS);
+}
+
 static pkm_status choose_options(const demo_plan *demo, const contestant *one, pkm_option_set *set)
 {
-    char steps[32];
     pkm_status status =
         apply(set, common_settings, sizeof common_settings / sizeof common_settings[0]);
 
     if (status == PKM_OK && one->memory)
         status = apply(set, memory_settings, sizeof memory_settings / sizeof memory_settings[0]);
-    snprintf(steps, sizeof steps, "%" PRId64, demo->options->steps);
-    return status != PKM_OK ? status : pkm_options_set_text(set, "steps", steps, PKM_ORIGIN_ARGS);
+    if (status == PKM_OK)
+        status = set_number(set, "steps", demo->options->steps);
+    return status != PKM_OK ? status : set_number(set, "threads", demo->threads);
 }
 
 static pkm_status train(const demo_plan *demo, contestant *one, const char *run)
@@ -261,6 +270,7 @@ int cmd_demo(const cmd_input *input)
     demo_plan demo = {
         .text = input->n_args > 0 ? input->args[0] : "/usr/include",
         .options = input->options,
+        .threads = input->threads,
     };
     time_t start = time(NULL);
     pkm_status status;

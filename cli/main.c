@@ -250,13 +250,14 @@ static bool check_args(const cmd_input *input)
 
 /* Settings of the process before the command runs. PKM_ISA is read by the kernels, too late to
  * refuse a wrong one: asking for the report checks it. */
-static pkm_status prepare_process(const cmd_input *input, const common_options *common)
+static pkm_status prepare_process(cmd_input *input, const common_options *common)
 {
     char *report = NULL;
     pkm_status status = PKM_OK;
 
+    input->threads = common->threads;
     if (!input->cmd->training)
-        status = pkm_set_threads((int)common->threads);
+        status = pkm_set_threads((int)input->threads);
     if (status == PKM_OK && getenv("PKM_ISA") != NULL)
         status = pkm_info_json(&report);
     pkm_text_free(report);
