@@ -332,20 +332,53 @@ static void test_malformed_weights(void **state)
     pkm_gpt_destroy(gpt);
 }
 
+static bool refuse_large(size_t bytes, void *user)
+{
+    *(bool *)user |= bytes > 1 << 20;
+    return bytes > 1 << 20;
+}
+
 /* Sizes that a config claims are compared with the file before memory is taken. */
 static void test_config_that_lies(void **state)
 {
     pkm_gpt_config config = memory_config();
     pkm_gpt *gpt = save(&config);
     pkm_st_reader *weights = NULL;
+    bool asked = false;
 
     (void)state;
+    pkm_gpt_destroy(gpt);
+    pkm_alloc_set_hook(refuse_large, &asked);
+    config.memory.heads = 256;
+    config.memory.key_dim = 65536;
+    check_ok(pkm_model_dir_save_config(folder, &config, NULL));
+    check_fails(pkm_model_dir_open(&gpt, &weights, folder, -1, false), PKM_ERR_SHAPE,
+                "model.safetensors", "'h.0.pkm.keys'", NULL);
     config.memory.n_keys = 46340;
     config.memory.value_dim = 65536;
     check_ok(pkm_model_dir_save_config(folder, &config, NULL));
-    pkm_gpt_destroy(gpt);
     check_fails(pkm_model_dir_open(&gpt, &weights, folder, -1, false), PKM_ERR_SHAPE,
                 "model.safetensors", "'pkm.values.0'", NULL);
+    pkm_alloc_set_hook(NULL, NULL);
+    assert_false(asked);
+}
+
+static void test_weights_in_other_forms(void **state)
+{
+    pkm_gpt_config config = plain_config();
+    pkm_st_reader *weights = NULL;
+    pkm_gpt *gpt = NULL;
+
+    (void)state;
+    check_ok(pkm_model_dir_save_config(folder, &config, NULL));
+    check_fails(pkm_model_dir_open(&gpt, &weights, folder, -1, false), PKM_ERR_IO,
+                "model.safetensors", "cannot open", NULL);
+    write_text("model.safetensors.index.json", "{}");
+    check_fails(pkm_model_dir_open(&gpt, &weights, folder, -1, false), PKM_ERR_UNSUPPORTED,
+                "model.safetensors.index.json", "several files", NULL);
+    write_text("pytorch_model.bin", "x");
+    check_fails(pkm_model_dir_open(&gpt, &weights, folder, -1, false), PKM_ERR_UNSUPPORTED,
+                "pytorch_model.bin", "never read", NULL);
 }
 
 /* checkpoints/best of a run is a file that names a folder beside it. */
@@ -441,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_weights_by_others, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_malformed_weights, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_config_that_lies, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_weights_in_other_forms, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_pointer_files, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_model, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_out_of_memory, make_folder, remove_folder),

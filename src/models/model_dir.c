@@ -166,43 +166,87 @@ static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
     return PKM_OK;
 }
 
+/* After weights could not be opened: says what to do if they are there in a form that is not read,
+ * else lets the message stand. */
+static pkm_status explain(const char *dir)
+{
+    static const char *const others[][2] = {
+        {"pytorch_model.bin", "a pickle can run code and is never read"},
+        {"model.safetensors.index.json", "weights in several files are not read"}};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char *path;
+        bool found;
+
+        PKM_TRY(pkm_model_dir_path(&path, dir, others[i][0]));
+        found = pkm_file_exists(path);
+        if (found)
+            pkm_fail(PKM_ERR_UNSUPPORTED,
+                     "%s: %s: save the model as one %s (with transformers: save_pretrained and a "
+                     "max_shard_size above its size)",
+                     path, others[i][1], weights_name);
+        pkm_free(path);
+        if (found)
+            return PKM_ERR_UNSUPPORTED;
+    }
+    return PKM_ERR_IO;
+}
+
+static pkm_status open_weights(pkm_st_reader **out, const char *dir, bool no_mmap)
+{
+    char *path;
+    pkm_status status;
+
+    PKM_TRY(pkm_model_dir_path(&path, dir, weights_name));
+    status = pkm_st_open(out, path, no_mmap);
+    pkm_free(path);
+    return status == PKM_ERR_IO ? explain(dir) : status;
+}
+
 pkm_status pkm_model_dir_load_weights(pkm_gpt *gpt, const char *dir, bool no_mmap)
 {
-    pkm_st_reader *reader = NULL;
-    char *path = NULL;
-    pkm_status status = pkm_model_dir_path(&path, dir, weights_name);
+    pkm_st_reader *reader;
+    pkm_status status;
 
-    if (status == PKM_OK)
-        status = pkm_st_open(&reader, path, no_mmap);
-    if (status == PKM_OK)
-        status = check_shapes(gpt, reader);
+    PKM_TRY(open_weights(&reader, dir, no_mmap));
+    status = check_shapes(gpt, reader);
     if (status == PKM_OK)
         status = copy_tensors(gpt, reader);
     pkm_st_close(reader);
-    pkm_free(path);
     return status;
 }
 
-/* Where the tables lie in the file: those of the table's dtype that are aligned for it. */
-static pkm_status find_tables(const void *tables[PKM_LIST_MAX], const pkm_gpt_config *config,
-                              const pkm_st_reader *reader)
+/* Where a table lies in the file if it can be used there: of the store's dtype, and aligned. */
+static pkm_status find_table(const void **out, const pkm_gpt_config *config, int store,
+                             const pkm_st_reader *reader)
 {
+    const pkm_memory_config *memory = &config->memory;
     const char *dtype = config->value_dtype == PKM_BF16 ? "BF16" : "F32";
-    const int64_t dims[2] = {config->memory.n_keys * config->memory.n_keys,
-                             config->memory.value_dim};
+    char name[PKM_PARAM_NAME + sizeof lm_prefix];
+    const pkm_st_tensor *tensor;
+    pkm_gpt_name stem;
 
-    for (int i = 0; i < pkm_gpt_n_stores(config); i++) {
-        char name[PKM_PARAM_NAME + sizeof lm_prefix];
-        const pkm_st_tensor *tensor;
-        pkm_gpt_name stem;
-
-        file_name(name, sizeof name, reader, pkm_gpt_values_name(&stem, i));
-        PKM_TRY(pkm_st_check(reader, name, &tensor, 2, dims));
-        if (strcmp(tensor->dtype, dtype) == 0 &&
-            (uintptr_t)tensor->data % pkm_dtype_bytes(config->value_dtype) == 0)
-            tables[i] = tensor->data;
-    }
+    file_name(name, sizeof name, reader, pkm_gpt_values_name(&stem, store));
+    PKM_TRY(pkm_st_check(reader, name, &tensor, 2,
+                         (int64_t[]){memory->n_keys * memory->n_keys, memory->value_dim}));
+    if (strcmp(tensor->dtype, dtype) == 0 &&
+        (uintptr_t)tensor->data % pkm_dtype_bytes(config->value_dtype) == 0)
+        *out = tensor->data;
     return PKM_OK;
+}
+
+/* A memory layer makes room for packed keys when it is declared: they have to be in the file. */
+static pkm_status check_keys(const pkm_gpt_config *config, int64_t layer,
+                             const pkm_st_reader *reader)
+{
+    const pkm_memory_config *memory = &config->memory;
+    char name[PKM_PARAM_NAME + sizeof lm_prefix];
+    const pkm_st_tensor *unused;
+    pkm_gpt_name stem;
+
+    file_name(name, sizeof name, reader, pkm_gpt_block_name(&stem, layer, "pkm.keys"));
+    return pkm_st_check(reader, name, &unused, 4,
+                        (int64_t[]){memory->heads, 2, memory->n_keys, memory->key_dim / 2});
 }
 
 /* Shapes are compared before memory is taken: a config that lies costs nothing. */
@@ -213,7 +257,10 @@ static pkm_status declare_checked(pkm_gpt **out, const pkm_gpt_config *config,
     pkm_gpt *gpt;
     pkm_status status;
 
-    PKM_TRY(find_tables(tables, config, reader));
+    for (int i = 0; i < pkm_gpt_n_stores(config); i++)
+        PKM_TRY(find_table(&tables[i], config, i, reader));
+    for (int i = 0; i < config->memory_layers.count; i++)
+        PKM_TRY(check_keys(config, config->memory_layers.value[i], reader));
     PKM_TRY(pkm_gpt_declare(&gpt, config, false, tables));
     status = check_shapes(gpt, reader);
     if (status != PKM_OK) {
@@ -229,18 +276,14 @@ static pkm_status open_declared(pkm_gpt **out, pkm_st_reader **weights, const ch
                                 int precision, bool no_mmap)
 {
     pkm_gpt_config config;
-    pkm_st_reader *reader = NULL;
-    char *path;
+    pkm_st_reader *reader;
     pkm_status status;
 
     PKM_TRY(pkm_model_dir_load_config(&config, dir));
     if (precision >= 0)
         config.compute = (pkm_dtype)precision;
-    PKM_TRY(pkm_model_dir_path(&path, dir, weights_name));
-    status = pkm_st_open(&reader, path, no_mmap);
-    pkm_free(path);
-    if (status == PKM_OK)
-        status = declare_checked(out, &config, reader);
+    PKM_TRY(open_weights(&reader, dir, no_mmap));
+    status = declare_checked(out, &config, reader);
     if (status != PKM_OK) {
         pkm_st_close(reader);
         return status;
