@@ -86,6 +86,30 @@ static void test_exact(void **state)
     each_level_and_size(compare_exact);
 }
 
+static void compare_dropout(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
+{
+    const pkm_rng rng = {.seed = 3, .stream = 4, .step = 5};
+    float *in = normals(size, 1), *got = normals(size, 2), *want = normals(size, 3);
+
+    for (uint64_t first = 0xfffffffeu * 4ull; first < 0xfffffffeu * 4ull + 9; first += 3) {
+        const pkm_dropout_draws draws = {&rng, first, 1u << 22, 4.0f / 3};
+
+        reference->dropout(want, in, size, &draws);
+        memcpy(got, in, (size_t)size * sizeof *got);
+        kernels->dropout(got, got, size, &draws);
+        assert_memory_equal(got, want, (size_t)size * sizeof *got);
+    }
+    drop(in, size);
+    drop(got, size);
+    drop(want, size);
+}
+
+static void test_dropout(void **state)
+{
+    (void)state;
+    each_level_and_size(compare_dropout);
+}
+
 static void compare_gelu(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
 {
     float *x = normals(size, 1), *dy = normals(size, 2);
@@ -258,9 +282,10 @@ static void test_block_product(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),   cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_softmax), cmocka_unit_test(test_nan),
-        cmocka_unit_test(test_norm),    cmocka_unit_test(test_block_product),
+        cmocka_unit_test(test_exact),         cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_gelu),          cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_nan),           cmocka_unit_test(test_norm),
+        cmocka_unit_test(test_block_product),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include "kernels/block_product.h"
 #include "kernels/column_sums.h"
 #include "kernels/convert.h"
+#include "kernels/dropout.h"
 #include "kernels/elementwise.h"
 #include "kernels/half_scores.h"
 #include "kernels/interleave.h"
@@ -52,6 +53,7 @@ typedef struct pkm_kernels {
     pkm_vector_add_fn *vector_add;
     pkm_vector_mul_fn *vector_mul;
     pkm_vector_scale_fn *vector_scale;
+    pkm_dropout_fn *dropout;
     pkm_gelu_fn *gelu;
     pkm_gelu_backward_fn *gelu_backward;
     pkm_row_max_fn *row_max;

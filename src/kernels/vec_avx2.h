@@ -68,6 +68,11 @@ static inline void vec_store(float *p, vec x, int64_t left)
         _mm256_maskstore_ps(p, vec_lanes(left), x);
 }
 
+static inline vec vec_load_upper24(const uint32_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_loadu_si256((const void *)p), 8));
+}
+
 static inline vec vec_add(vec a, vec b)
 {
     return _mm256_add_ps(a, b);

@@ -66,6 +66,12 @@ static inline void vec_store(float *p, vec x, int64_t left)
     _mm512_mask_storeu_ps(p, vec_lanes(left), x);
 }
 
+/* The 24 upper bits of words, as floats: exact. */
+static inline vec vec_load_upper24(const uint32_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_srli_epi32(_mm512_loadu_si512(p), 8));
+}
+
 static inline vec vec_add(vec a, vec b)
 {
     return _mm512_add_ps(a, b);

@@ -76,17 +76,13 @@ void pkm_values_write(void *data, pkm_dtype dtype, int64_t first, int64_t count,
 const float *pkm_values_dropout(float *out, const float *in, int64_t count, float probability,
                                 const pkm_rng *rng, uint64_t first)
 {
-    /* An element goes where the 24 upper bits of its draw are below this. */
-    uint32_t threshold = (uint32_t)(probability * 0x1p24f);
-    float scale = 1.0f / (1.0f - probability);
-    uint32_t words[4];
+    const pkm_dropout_draws draws = {
+        .rng = rng,
+        .first = first,
+        .threshold = (uint32_t)(probability * 0x1p24f),
+        .scale = 1.0f / (1.0f - probability),
+    };
 
-    for (int64_t i = 0; i < count; i++) {
-        uint64_t index = first + (uint64_t)i;
-
-        if (i == 0 || index % 4 == 0)
-            pkm_rng_block(words, rng, index / 4);
-        out[i] = words[index % 4] >> 8 < threshold ? 0.0f : in[i] * scale;
-    }
+    pkm_kernels_get()->dropout(out, in, count, &draws);
     return out;
 }
