@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights of a model directory. config.json is in model_config.c. */
+/* Weights of a model directory. config.json is in model_config.c, the way to a file in
+ * model_path.c. */
 #include "models/model_dir.h"
 
 #include <inttypes.h>
@@ -11,49 +12,6 @@
 #include "base/file.h"
 
 static const char weights_name[] = "model.safetensors";
-
-enum { POINTER_BYTES = 255 };
-
-/* Replaces *path, a pointer file, by the folder it names beside itself. */
-static pkm_status follow_pointer(char **path)
-{
-    char *text, *target, *slash;
-    size_t bytes;
-    pkm_status status;
-
-    PKM_TRY(pkm_file_read(&text, &bytes, *path, POINTER_BYTES));
-    text[strcspn(text, "\n")] = '\0';
-    if (text[0] == '\0' || text[0] == '.' || strchr(text, '/') != NULL) {
-        pkm_free(text);
-        return pkm_fail(PKM_ERR_FORMAT, "%s: is neither a folder nor the name of one beside it",
-                        *path);
-    }
-    slash = strrchr(*path, '/');
-    if (slash != NULL)
-        slash[0] = '\0';
-    status = slash == NULL ? pkm_string_copy(&target, text)
-                           : pkm_path_join(&target, slash == *path ? "/" : *path, text);
-    pkm_free(text);
-    PKM_TRY(status);
-    pkm_free(*path);
-    *path = target;
-    return PKM_OK;
-}
-
-pkm_status pkm_model_dir_path(char **out, const char *dir, const char *name)
-{
-    char *folder, *path;
-    pkm_status status;
-
-    PKM_TRY(pkm_string_copy(&folder, dir));
-    status = pkm_file_exists(folder) ? follow_pointer(&folder) : PKM_OK;
-    if (status == PKM_OK)
-        status = pkm_path_join(&path, folder, name);
-    pkm_free(folder);
-    PKM_TRY(status);
-    *out = path;
-    return PKM_OK;
-}
 
 /* ---- saving ---- */
 
