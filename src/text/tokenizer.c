@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Public face of a tokenizer: loading, saving, properties, decoding. */
+/* Public face of a tokenizer: loading, saving, decoding. */
 #include "pkm/tokenizer.h"
 
 #include <string.h>
@@ -39,21 +39,6 @@ pkm_status pkm_tokenizer_save(const pkm_tokenizer *tokenizer, const char *dir)
     status = pkm_vocabulary_write(tokenizer, file);
     pkm_free(file);
     return status;
-}
-
-int64_t pkm_tokenizer_vocab_size(const pkm_tokenizer *tokenizer)
-{
-    return tokenizer->n_tokens;
-}
-
-int32_t pkm_tokenizer_end_of_text(const pkm_tokenizer *tokenizer)
-{
-    return (int32_t)(tokenizer->n_tokens - 1);
-}
-
-const char *pkm_tokenizer_hash(const pkm_tokenizer *tokenizer)
-{
-    return tokenizer->hash;
 }
 
 pkm_status pkm_tokenizer_token(const pkm_tokenizer *tokenizer, int32_t id,

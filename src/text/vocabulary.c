@@ -41,6 +41,21 @@ void pkm_tokenizer_destroy(pkm_tokenizer *tokenizer)
     pkm_free(tokenizer);
 }
 
+int64_t pkm_tokenizer_vocab_size(const pkm_tokenizer *tokenizer)
+{
+    return tokenizer->n_tokens;
+}
+
+int32_t pkm_tokenizer_end_of_text(const pkm_tokenizer *tokenizer)
+{
+    return (int32_t)(tokenizer->n_tokens - 1);
+}
+
+const char *pkm_tokenizer_hash(const pkm_tokenizer *tokenizer)
+{
+    return tokenizer->hash;
+}
+
 static pkm_status index_bytes(pkm_tokenizer *tokenizer)
 {
     memset(tokenizer->byte_ids, -1, sizeof tokenizer->byte_ids);
