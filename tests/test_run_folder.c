@@ -76,6 +76,8 @@ static void test_publish_and_prune(void **state)
     assert_int_equal(step, 40);
     check_ok(pkm_run_folder_newest(&folder, 3, &step));
     assert_int_equal(step, 0);
+    check_ok(pkm_run_folder_count(&folder, &step));
+    assert_int_equal(step, 3);
     pkm_run_folder_close(&folder);
     temp_remove(temp);
 }

@@ -210,6 +210,38 @@ static void test_falls_back(void **state)
     pkm_free(aside);
 }
 
+static void set_pointer(const char *name, const char *text)
+{
+    char *path = small_world_run(&world, name);
+
+    check_ok(pkm_file_write(path, text, strlen(text)));
+    pkm_free(path);
+}
+
+/* As if killed between a checkpoint and its pointers; then the best one is lost. */
+static void test_resume_repairs_pointers(void **state)
+{
+    static const char *const more[] = {"steps", "13", "eval_every", "0", NULL};
+    static const char *const unscored[] = {"eval_every", "0", NULL};
+    char *step_6 = small_world_run(&world, "pointers/checkpoints/step-00000006");
+    char *best = small_world_run(&world, "pointers/checkpoints/best"), *text;
+    size_t bytes;
+
+    (void)state;
+    check_fails(small_train(&world, "pointers", false, 11, NULL), PKM_ERR_CANCELLED, "11", NULL);
+    set_pointer("pointers/checkpoints/best", "step-00000005\n");
+    set_pointer("pointers/checkpoints/last", "step-00000005\n");
+    check_ok(small_train(&world, "pointers", true, 0, unscored));
+    text = small_run_file(&world, "pointers", "checkpoints/best", &bytes);
+    assert_string_equal(text, "step-00000006\n");
+    check_ok(pkm_directory_remove(step_6));
+    check_ok(small_train(&world, "pointers", true, 0, more));
+    assert_false(pkm_file_exists(best));
+    pkm_free(text);
+    pkm_free(best);
+    pkm_free(step_6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_every_variant_trains),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_falls_back),
+        cmocka_unit_test(test_resume_repairs_pointers),
     };
 
     return cmocka_run_group_tests(tests, create_world, destroy_world);

@@ -102,10 +102,12 @@ static uint64_t checkpoint_bytes(const pkm_gpt *gpt)
     return bytes;
 }
 
-uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt)
+uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt, int64_t present)
 {
     /* The kept ones, the best, and the one being written before an old one goes. */
-    return checkpoint_bytes(gpt) * (uint64_t)(options->keep_checkpoints + 2);
+    int64_t most = options->keep_checkpoints + 2;
+
+    return checkpoint_bytes(gpt) * (uint64_t)pkm_max_i64(most - present, 1);
 }
 
 pkm_status pkm_train_check_memory(uint64_t needed)

@@ -24,8 +24,9 @@ typedef struct pkm_train_plan {
 pkm_status pkm_train_plan_make(pkm_train_plan *out, const pkm_train_options *options,
                                const pkm_gpt_config *config, int64_t train_tokens);
 
-/* Bytes of all checkpoints the run may keep at once, the one being written included. */
-uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt);
+/* Bytes of all checkpoints the run may keep at once, the one being written included, beside the
+ * `present` ones it has already. */
+uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt, int64_t present);
 
 /* PKM_ERR_NOMEM, with both numbers, if `needed` exceeds what could be had. */
 pkm_status pkm_train_check_memory(uint64_t needed);

@@ -2,6 +2,7 @@
 #include "train/resume.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,23 @@ static pkm_status try_newest(pkm_trainer *trainer, char **dir, int64_t step, boo
     return pkm_run_folder_set_aside(&trainer->folder, step);
 }
 
+/* Makes `last` and `best` say what the state says: the run may have ended between writing a
+ * checkpoint and pointing at it, and the best one may have gone. */
+static pkm_status repair_pointers(pkm_trainer *trainer, int64_t step)
+{
+    pkm_train_state *state = &trainer->state;
+    char *best;
+
+    PKM_TRY(pkm_run_folder_step(&trainer->folder, &best, state->best_step));
+    if (state->best_step > 0 && !pkm_directory_exists(best)) {
+        state->best_step = 0;
+        state->best_val_loss = INFINITY;
+    }
+    pkm_free(best);
+    PKM_TRY(pkm_run_folder_publish(&trainer->folder, step));
+    return pkm_run_folder_publish_best(&trainer->folder, state->best_step);
+}
+
 pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint)
 {
     bool found = false, damaged = false;
@@ -101,10 +119,7 @@ pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint)
     if (!found)
         return PKM_OK;
     trainer->saved_step = step;
-    if (damaged) {
-        PKM_TRY(pkm_run_folder_publish(&trainer->folder, step));
-        PKM_TRY(pkm_run_folder_publish_best(&trainer->folder, trainer->state.best_step));
-    }
+    PKM_TRY(repair_pointers(trainer, step));
     return compare_machine(trainer);
 }
 
@@ -187,6 +202,14 @@ static pkm_status options_object(json_t **out, const pkm_option_set *set)
     return status;
 }
 
+/* The options in force, as checkpoints save them. */
+static pkm_status note_options(pkm_trainer *trainer)
+{
+    pkm_free(trainer->state.options);
+    trainer->state.options = NULL;
+    return pkm_options_json(trainer->options, &trainer->state.options);
+}
+
 pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_set)
 {
     const char *data_hash = pkm_data_hash(trainer->train_data);
@@ -214,9 +237,7 @@ pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_
         PKM_TRY(pkm_string_copy(&trainer->state.data_hash, data_hash));
     else if (strcmp(trainer->state.data_hash, data_hash) != 0)
         return pkm_fail(PKM_ERR_ARG, "the data set is not the one this run was trained on");
-    pkm_free(trainer->state.options);
-    trainer->state.options = NULL;
-    return pkm_options_json(trainer->options, &trainer->state.options);
+    return note_options(trainer);
 }
 
 /* What a caller gives beside init_from must be what that model is. */
@@ -240,25 +261,46 @@ static pkm_status check_agrees(const pkm_trainer *trainer, const pkm_gpt_config 
     return PKM_OK;
 }
 
-pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *init_from)
+/* Options that shape the model and were not given become those of the model started from: they are
+ * what the run is. */
+static pkm_status adopt_shape(pkm_trainer *trainer, const pkm_gpt_config *found)
 {
+    json_t *root = pkm_model_dir_config_json(found, NULL), *shape = json_object_get(root, "pkm");
+    int failed = json_object_del(shape, "format_version");
+    pkm_status status;
+
+    failed |= json_object_set_new(shape, "layers", json_integer(found->layers));
+    failed |= json_object_set_new(shape, "dim", json_integer(found->dim));
+    failed |= json_object_set_new(shape, "attn_heads", json_integer(found->attn_heads));
+    failed |= json_object_set_new(shape, "seq_len", json_integer(found->seq_len));
+    status = failed != 0 ? pkm_json_no_memory()
+                         : set_from_json(trainer->options, shape, PKM_ORIGIN_FILE);
+    json_decref(root);
+    return status == PKM_OK ? note_options(trainer) : status;
+}
+
+pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *checkpoint,
+                             const char *init_from)
+{
+    const char *dir = checkpoint != NULL ? checkpoint : init_from;
     pkm_gpt_config asked, found;
 
     PKM_TRY(pkm_gpt_config_from_options(&asked, trainer->values,
                                         pkm_data_vocab_size(trainer->train_data)));
-    if (init_from == NULL) {
+    if (dir == NULL) {
         *out = asked;
         return PKM_OK;
     }
-    PKM_TRY(pkm_model_dir_load_config(&found, init_from));
-    PKM_TRY(check_agrees(trainer, &asked, &found, init_from));
+    PKM_TRY(pkm_model_dir_load_config(&found, dir));
+    if (checkpoint == NULL)
+        PKM_TRY(check_agrees(trainer, &asked, &found, init_from));
     found.dropout = asked.dropout;
     found.seed = asked.seed;
     found.compute = asked.compute;
     found.value_dtype = asked.value_dtype;
     found.value_optimizer = asked.value_optimizer;
     *out = found;
-    return PKM_OK;
+    return checkpoint == NULL ? adopt_shape(trainer, &found) : PKM_OK;
 }
 
 pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from)

@@ -16,9 +16,10 @@ pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint);
  * model cannot change. The data must be the run's. */
 pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given);
 
-/* The model's configuration: by the options, or that of init_from, where options given otherwise
- * are refused. */
-pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *init_from);
+/* The model's configuration: the checkpoint's; that of init_from, where options given otherwise are
+ * refused and the others follow it; or by the options. */
+pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *checkpoint,
+                             const char *init_from);
 
 /* Weights and moments from the checkpoint, weights of init_from, or the initialisation. */
 pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from);

@@ -60,6 +60,19 @@ pkm_status pkm_run_folder_newest(const pkm_run_folder *folder, int n, int64_t *s
     return PKM_OK;
 }
 
+pkm_status pkm_run_folder_count(const pkm_run_folder *folder, int64_t *count)
+{
+    DIR *stream = opendir(folder->checkpoints);
+
+    if (stream == NULL)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", folder->checkpoints);
+    *count = 0;
+    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream))
+        *count += step_of_name(entry->d_name) > 0;
+    closedir(stream);
+    return PKM_OK;
+}
+
 /* What a killed trainer left under temporary names; the lock is held, so nobody is writing them. */
 static pkm_status remove_leftovers(const char *dir)
 {

@@ -29,6 +29,9 @@ pkm_status pkm_run_folder_step(const pkm_run_folder *folder, char **out, int64_t
 /* The newest `n`-th (0 = newest) step there is, 0 if there are no more. */
 pkm_status pkm_run_folder_newest(const pkm_run_folder *folder, int n, int64_t *step);
 
+/* *count = checkpoints there are. */
+pkm_status pkm_run_folder_count(const pkm_run_folder *folder, int64_t *count);
+
 /* Renames the folder of a step that was found damaged to damaged-NNNNNNNN: it is not counted any
  * more, and nothing is lost. */
 pkm_status pkm_run_folder_set_aside(const pkm_run_folder *folder, int64_t step);

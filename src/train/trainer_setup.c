@@ -91,6 +91,7 @@ static pkm_status check_plan(pkm_trainer *trainer)
         .tokens = trainer->state.tokens,
         .parameters = pkm_gpt_parameters(trainer->gpt),
     };
+    int64_t present;
     size_t bytes;
 
     PKM_TRY(pkm_gpt_bytes(&trainer->gpt->config, true, &bytes));
@@ -99,9 +100,11 @@ static pkm_status check_plan(pkm_trainer *trainer)
         event.memory_bytes += pkm_tape_bytes(trainer->scorer.tape);
     for (int i = 0; i < trainer->gpt->n_stores; i++)
         event.memory_bytes += pkm_store_log_bytes(trainer->gpt->stores[i]);
-    event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt);
+    event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt, 0);
     PKM_TRY(pkm_train_check_memory(event.memory_bytes));
-    PKM_TRY(pkm_train_check_disk(event.disk_bytes, trainer->folder.dir));
+    PKM_TRY(pkm_run_folder_count(&trainer->folder, &present));
+    PKM_TRY(pkm_train_check_disk(pkm_train_plan_disk(trainer->values, trainer->gpt, present),
+                                 trainer->folder.dir));
     if (trainer->callback != NULL && trainer->callback(&event, trainer->user) != 0)
         return pkm_fail(PKM_ERR_CANCELLED, "training was cancelled before its start");
     return PKM_OK;
@@ -123,7 +126,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     PKM_TRY(pkm_resume_find(trainer, &checkpoint));
     status = pkm_resume_options(trainer, options);
     if (status == PKM_OK)
-        status = pkm_resume_config(trainer, &config, paths->init_from);
+        status = pkm_resume_config(trainer, &config, checkpoint, paths->init_from);
     if (status == PKM_OK)
         status = pkm_train_plan_make(&trainer->plan, trainer->values, &config,
                                      pkm_data_tokens(trainer->train_data));

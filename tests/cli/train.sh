@@ -60,6 +60,11 @@ done
     fail "a printed configuration is read back otherwise"
 
 check 0 'step 2' train "$@" --out continued --init-from whole --steps 2
+# What shapes the model comes with it, and stays with the run.
+check 0 'step 2' train --data data --out adopted --init-from whole --batch 4 --steps 2
+grep -q '"layers": *2\b' adopted/config.json || fail "its options: $(cat adopted/config.json)"
+check 0 'step 3' train --data data --out adopted --resume --steps 3
+check 0 'step 4' train --data data --out adopted --init-from whole --batch 4 --steps 4 --resume
 check 0 'step 2' train --data data --out plain --layers 1 --dim 16 --seq-len 8 --batch 2 --steps 2 \
     --precision f32 --eval-every 0
 
