@@ -18,7 +18,7 @@ enum { VEC = 16, VEC_TILE = 4 };
 
 static inline __mmask16 vec_lanes(int64_t left)
 {
-    return left >= VEC ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
+    return (__mmask16)(left >= VEC ? 0xffffu : (1u << left) - 1);
 }
 
 static inline vec vec_set(float x)
