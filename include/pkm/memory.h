@@ -353,7 +353,8 @@ PKM_API pkm_status pkm_memory_backward(pkm_memory *memory, float *dx, const floa
  * parameters, the row optimiser on the values if the store is the layer's own.
  *
  * Errors:  PKM_ERR_STATE on a layer made without train or before a backward; PKM_ERR_NUMERIC names
- *          the tensor whose gradient is not finite: nothing has been changed then
+ *          the tensor whose gradient is not finite: nothing has been changed then, but for values
+ *          whose gradient overflowed (pkm_store_step)
  * Threads: one thread at a time per object
  * Since:   0.1
  */

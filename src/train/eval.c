@@ -136,7 +136,8 @@ static pkm_status score_file(eval_call *call, pkm_encoder *encoder, int32_t end_
         pkm_score_source source = {.ids = framed, .n_tokens = n_ids + 1};
 
         framed[0] = end_of_text;
-        memcpy(framed + 1, ids, (size_t)n_ids * sizeof *ids);
+        if (n_ids > 0) /* an empty file has no ids to point at */
+            memcpy(framed + 1, ids, (size_t)n_ids * sizeof *ids);
         *bytes += (double)map.size_bytes;
         status = pkm_scorer_run(&call->scorer, &call->sums, &source, 0, progress, user);
     }

@@ -2,7 +2,8 @@
 /*
  * One training step: for each micro-batch forward and backward; then clip and update. Nothing is
  * updated before every loss and gradient was seen to be finite, so that a NaN stops the run in the
- * step that made it with the weights as they were.
+ * step that made it with the weights as they were; only a row whose finite gradients overflow when
+ * they are summed is found out while the rows are updated. Nothing is saved of such a step either.
  */
 #include <math.h>
 

@@ -222,6 +222,7 @@ pkm_status pkm_train(pkm_train_result *out, const pkm_train_paths *paths,
     train_loop loop = {0};
     pkm_status status;
 
+    *out = (pkm_train_result){0};
     PKM_TRY(pkm_threads_set((int)values->threads));
     PKM_TRY(pkm_trainer_create(&loop.trainer, paths, options, callback, user));
     status = run(&loop);

@@ -4,6 +4,7 @@
 
 sentences 3000 1 >text.txt
 sentences 300 2 >other.txt
+: >empty.txt
 "$PKM" tokenizer train --vocab-size 320 --out tok text.txt >out 2>err || fail "tokenizer: $(cat err)"
 "$PKM" data --tokenizer tok --out data text.txt >out 2>err || fail "data: $(cat err)"
 check 0 'run: step 60' train --data data --out run --layers 2 --dim 32 --seq-len 32 --batch 8 \
@@ -17,6 +18,8 @@ table <<'END'
 0 :: bits per byte                :: eval --model run/checkpoints/step-00000030 --data data --max-tokens 500
 0 :: perplexity                   :: eval --model run --text other.txt text.txt
 0 :: perplexity                   :: eval --model run --text other.txt --text text.txt --precision f32
+2 :: nothing to evaluate          :: eval --model run --text empty.txt
+0 :: perplexity                   :: eval --model run --text empty.txt other.txt
 2 :: --model MODEL is missing     :: eval --data data
 2 :: either --data DIR or --text  :: eval --model run
 2 :: either --data DIR or --text  :: eval --model run --data data --text other.txt
