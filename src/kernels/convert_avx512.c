@@ -6,7 +6,7 @@
 /* The lanes of a last, partial vector. */
 static __mmask16 tail_mask(int64_t left)
 {
-    return left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
+    return (__mmask16)(left >= 16 ? 0xffffu : (1u << left) - 1);
 }
 
 void pkm_f32_to_bf16_avx512(uint16_t *restrict out, const float *restrict in, int64_t count)

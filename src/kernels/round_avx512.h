@@ -59,7 +59,7 @@ static inline void random_words(uint32_t words[4 * RANDOM_BLOCKS], const pkm_rng
 /* p = the upper halves of bits(value) + random; infinity and NaN as they are. */
 static inline void store_rounded(uint16_t *p, __m512 value, const uint16_t *random, int64_t left)
 {
-    __mmask16 lanes = left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
+    __mmask16 lanes = (__mmask16)(left >= 16 ? 0xffffu : (1u << left) - 1);
     __m512i bits = _mm512_castps_si512(value);
     __mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
     __mmask16 finite =
