@@ -40,7 +40,6 @@ pkm_status pkm_writer_create(pkm_writer **out, const char *path);
 pkm_status pkm_writer_write(pkm_writer *writer, const void *data, size_t bytes);
 /* Overwrites bytes already written (a header whose counts are known at the end). */
 pkm_status pkm_writer_patch(pkm_writer *writer, uint64_t offset, const void *data, size_t bytes);
-uint64_t pkm_writer_offset(const pkm_writer *writer);
 pkm_status pkm_writer_commit(pkm_writer *writer);
 void pkm_writer_destroy(pkm_writer *writer);
 

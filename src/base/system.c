@@ -4,20 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The number behind `key` (which ends in ':') in a /proc file, in KiB there, in bytes here. */
-static uint64_t proc_kib(const char *path, const char *key)
+/* The number behind `key` (with what separates them) in a file of such lines; 0 if missing. */
+static uint64_t keyed_number(const char *path, const char *key)
 {
     FILE *file = fopen(path, "re");
     char line[256];
-    unsigned long long kib = 0;
+    unsigned long long value = 0;
 
     if (file == NULL)
         return 0;
     while (fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%llu", &kib) == 1)
+        if (strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%llu", &value) == 1)
             break;
     (void)fclose(file);
-    return (uint64_t)kib * 1024;
+    return value;
+}
+
+/* As above, where the file tells KiB: in bytes. */
+static uint64_t proc_kib(const char *path, const char *key)
+{
+    return keyed_number(path, key) * 1024;
 }
 
 /* A file of one number; "max" and a missing file give 0. */
@@ -53,7 +59,11 @@ uint64_t pkm_memory_available(void)
 {
     uint64_t available = proc_kib("/proc/meminfo", "MemAvailable:");
     uint64_t limit = cgroup_limit(), used = one_number("/sys/fs/cgroup/memory.current");
+    /* Cached pages of files count as used, and go when their memory is wanted. */
+    uint64_t cached = keyed_number("/sys/fs/cgroup/memory.stat", "inactive_file ") +
+                      keyed_number("/sys/fs/cgroup/memory.stat", "active_file ");
 
+    used -= cached < used ? cached : used;
     if (limit > used && limit - used < available)
         available = limit - used;
     return available;
@@ -62,9 +72,4 @@ uint64_t pkm_memory_available(void)
 uint64_t pkm_memory_resident(void)
 {
     return proc_kib("/proc/self/status", "VmRSS:");
-}
-
-uint64_t pkm_memory_peak(void)
-{
-    return proc_kib("/proc/self/status", "VmHWM:");
 }

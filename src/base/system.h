@@ -11,8 +11,7 @@ uint64_t pkm_memory_limit(void);
 /* Bytes that could be had now: the limit less what is in use and cannot be reclaimed. */
 uint64_t pkm_memory_available(void);
 
-/* Resident bytes of this process, now and at its highest. */
+/* Resident bytes of this process. */
 uint64_t pkm_memory_resident(void);
-uint64_t pkm_memory_peak(void);
 
 #endif

@@ -102,11 +102,6 @@ pkm_status pkm_writer_patch(pkm_writer *writer, uint64_t offset, const void *dat
     return write_at(writer->fd, data, bytes, offset, writer->path);
 }
 
-uint64_t pkm_writer_offset(const pkm_writer *writer)
-{
-    return writer->offset;
-}
-
 /* The folder of `path` synced, so that the new name lasts. */
 static pkm_status sync_parent(const char *path)
 {
