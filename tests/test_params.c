@@ -170,6 +170,7 @@ static void test_use_dense(void **state)
     check_ok(pkm_param_use_dense(w, &config)); /* not lowered */
     assert_int_equal(pkm_dense_config_of(w->dense)->max_rows, 16);
     assert_true(pkm_dense_config_of(w->dense)->backward);
+    assert_true(pkm_params_packed_bytes(params) >= 4 * 6 * sizeof(float));
     pkm_params_pack(params);
     check_ok(pkm_dense_forward(w->dense, y, PKM_F32, x, NULL, 16));
     assert_true(y[5] == 3.0f && y[6] == 0.0f);

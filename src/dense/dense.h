@@ -73,7 +73,7 @@ pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dty
 pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
                                      const void *dy, int64_t n_rows, bool accumulate);
 
-/* Bytes of packed weights and scratch this map holds or would hold. */
+/* Bytes of packed weights such a map comes to hold in training; scratch not counted. */
 size_t pkm_dense_bytes(const pkm_dense_config *config);
 
 /* "oneDNN 2.6.3" or "reference". */

@@ -24,11 +24,17 @@ struct pkm_dense {
     pkm_weight_product backward_weight;
 };
 
+/* What oneDNN multiplies in. */
+static pkm_dtype native_dtype(pkm_dtype compute)
+{
+    return pkm_gemm_supports(compute) ? compute : PKM_F32;
+}
+
 static void describe_products(pkm_dense *dense)
 {
     const pkm_dense_config *config = &dense->config;
     bool in_out = config->layout == PKM_WEIGHT_IN_OUT;
-    pkm_dtype native = pkm_gemm_supports(config->compute) ? config->compute : PKM_F32;
+    pkm_dtype native = native_dtype(config->compute);
     int64_t in_step = in_out ? config->n_out : 1, out_step = in_out ? 1 : config->n_in;
 
     dense->few = (pkm_dense_few){.n_in = config->n_in,
@@ -152,9 +158,9 @@ pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *db
 
 size_t pkm_dense_bytes(const pkm_dense_config *config)
 {
-    size_t weights = (size_t)(config->n_in * config->n_out) * pkm_dtype_bytes(config->compute);
+    size_t element = pkm_dtype_bytes(native_dtype(config->compute));
 
-    return weights * (config->backward ? 2 : 1);
+    return (size_t)(config->n_in * config->n_out) * element * (config->backward ? 2 : 1);
 }
 
 const char *pkm_dense_provider(void)

@@ -276,3 +276,13 @@ void pkm_params_pack(pkm_params *params)
         param->packed = param->version;
     }
 }
+
+size_t pkm_params_packed_bytes(const pkm_params *params)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < params->count; i++)
+        if (params->entries[i]->dense != NULL)
+            total += pkm_dense_bytes(pkm_dense_config_of(params->entries[i]->dense));
+    return total;
+}

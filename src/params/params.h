@@ -92,6 +92,9 @@ pkm_status pkm_param_use_dense(pkm_param *param, const pkm_dense_config *config)
 /* Tells dense maps which weights changed since they were packed; call before each forward. */
 void pkm_params_pack(pkm_params *params);
 
+/* Bytes that packed weights come to take in training, beside what pkm_params_allocate took. */
+size_t pkm_params_packed_bytes(const pkm_params *params);
+
 /* Bytes pkm_params_allocate takes, checked. */
 pkm_status pkm_params_bytes(const pkm_params *params, bool train, size_t *out);
 

@@ -96,6 +96,7 @@ static pkm_status check_plan(pkm_trainer *trainer)
 
     PKM_TRY(pkm_gpt_bytes(&trainer->gpt->config, true, &bytes));
     event.memory_bytes = bytes + pkm_tape_bytes(trainer->tape);
+    event.memory_bytes += pkm_params_packed_bytes(trainer->gpt->params);
     if (trainer->scorer.tape != NULL)
         event.memory_bytes += pkm_tape_bytes(trainer->scorer.tape);
     for (int i = 0; i < trainer->gpt->n_stores; i++)
