@@ -220,12 +220,15 @@ static void test_origins(void **state)
 static void test_texts_are_bounded(void **state)
 {
     pkm_option_set *set = create();
+    char *json;
 
     (void)state;
     for (int i = 0; i < PKM_LIST_MAX; i++)
-        check_ok(pkm_options_set_text(set, "stop", "x", PKM_ORIGIN_ARGS));
+        check_ok(pkm_options_set_text(set, "stop", i == 9 ? "\xff" : "x", PKM_ORIGIN_ARGS));
     check_fails(pkm_options_set_text(set, "stop", "x", PKM_ORIGIN_ARGS), PKM_ERR_ARG, "stop", "64",
                 NULL);
+    /* JSON cannot say \xff: a list of the other texts would be another value. */
+    check_fails(pkm_options_json(set, &json), PKM_ERR_ARG, "stop", "UTF-8", NULL);
     pkm_options_destroy(set);
 }
 

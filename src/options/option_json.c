@@ -129,22 +129,33 @@ pkm_status pkm_options_set_json(pkm_option_set *set, const char *json, size_t by
     return status;
 }
 
+/* The array, or NULL if an element could not be added to it. */
+static json_t *whole_array(json_t *array, int failed)
+{
+    if (failed == 0)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 static json_t *list_to_json(const pkm_int_list *list)
 {
     json_t *array = json_array();
+    int failed = 0;
 
     for (int64_t i = 0; i < list->count; i++)
-        json_array_append_new(array, json_integer(list->value[i]));
-    return array;
+        failed |= json_array_append_new(array, json_integer(list->value[i]));
+    return whole_array(array, failed);
 }
 
 static json_t *texts_to_json(const pkm_text_list *texts)
 {
     json_t *array = json_array();
+    int failed = 0;
 
     for (int64_t i = 0; i < texts->count; i++)
-        json_array_append_new(array, json_string(texts->value[i]));
-    return array;
+        failed |= json_array_append_new(array, json_string(texts->value[i]));
+    return whole_array(array, failed);
 }
 
 static json_t *choice_to_json(const char *choices, int index)
