@@ -346,7 +346,9 @@ static void test_errors(void **state)
     dense = NULL;
     config.n_out = 0;
     check_fails(pkm_dense_create(&dense, &config), PKM_ERR_SHAPE, "[4, 0]", NULL);
-    config.n_out = 4;
+    config.n_in = config.n_out = (int64_t)1 << 31;
+    check_fails(pkm_dense_create(&dense, &config), PKM_ERR_SHAPE, "too large", NULL);
+    config.n_in = config.n_out = 4;
     config.compute = PKM_U8;
     check_fails(pkm_dense_create(&dense, &config), PKM_ERR_ARG, "dtype 3", NULL);
     assert_null(dense);

@@ -8,9 +8,15 @@ static const int64_t MAX_SIDE = (int64_t)1 << 31;
 
 pkm_status pkm_dense_check_config(const pkm_dense_config *config)
 {
+    enum { PACKED_BYTES = 2 * sizeof(float) }; /* of an element, in both directions */
+    size_t bytes;
+
     if (config->n_in < 1 || config->n_in > MAX_SIDE || config->n_out < 1 ||
         config->n_out > MAX_SIDE)
         return pkm_fail(PKM_ERR_SHAPE, "dense map [%lld, %lld]: each side must be 1 to 2^31",
+                        (long long)config->n_in, (long long)config->n_out);
+    if (!pkm_size_shape((const int64_t[]){config->n_in, config->n_out}, 2, PACKED_BYTES, &bytes))
+        return pkm_fail(PKM_ERR_SHAPE, "dense map [%lld, %lld] is too large to address",
                         (long long)config->n_in, (long long)config->n_out);
     if (config->max_rows < 0 || config->max_rows > MAX_SIDE)
         return pkm_fail(PKM_ERR_SHAPE, "dense map for %lld rows: expected 0 to 2^31",
