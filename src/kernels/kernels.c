@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/kernels.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define ROW(family, isa, function)                                                                 \
@@ -145,20 +146,22 @@ void pkm_kernels_fill(pkm_kernels *out, pkm_isa level)
             memcpy((char *)out + row[i].field, &row[i].fn, sizeof row[i].fn);
 }
 
+static pthread_once_t chosen_once = PTHREAD_ONCE_INIT;
+static pkm_kernels chosen;
+
+static void choose(void)
+{
+    pkm_isa level;
+
+    /* A misspelt PKM_ISA is reported where a user's command starts; here the safe level runs. */
+    if (pkm_isa_current(&level) != PKM_OK)
+        level = PKM_ISA_REF;
+    pkm_kernels_fill(&chosen, level);
+}
+
 const pkm_kernels *pkm_kernels_get(void)
 {
-    static pkm_kernels chosen;
-    static _Atomic int ready;
-
-    if (!ready) {
-        pkm_isa level;
-
-        /* A misspelt PKM_ISA is reported where a user's command starts; here the safe level runs.
-         */
-        if (pkm_isa_current(&level) != PKM_OK)
-            level = PKM_ISA_REF;
-        pkm_kernels_fill(&chosen, level);
-        ready = 1;
-    }
+    /* Once: filling passes through the reference, which another thread must not see. */
+    pthread_once(&chosen_once, choose);
     return &chosen;
 }
