@@ -24,7 +24,7 @@ pkm_status pkm_directory_create(const char *path)
     pkm_status status = PKM_OK;
 
     PKM_TRY(pkm_string_copy(&partial, path));
-    for (char *slash = strchr(partial + 1, '/'); slash != NULL && status == PKM_OK;
+    for (char *slash = strchr(partial + (path[0] == '/'), '/'); slash != NULL && status == PKM_OK;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (!pkm_directory_exists(partial))
