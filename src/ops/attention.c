@@ -111,11 +111,10 @@ static size_t attention_workspace(const pkm_node *node, int64_t max_rows)
     return arena.overflowed ? SIZE_MAX : arena.used;
 }
 
-/* Lists the runs of rows with the same sequence. */
+/* Lists the runs of rows with the same sequence. Positions are below seq_len: so are the runs. */
 static pkm_status find_spans(attention_job *job, int64_t n_rows)
 {
     const pkm_node *node = job->node;
-    const pkm_attention_attr *attr = node->attr;
     const int32_t *sequence = node->in[1]->data, *position = node->in[2]->data;
 
     for (int64_t row = 0; row < n_rows; row++) {
@@ -127,9 +126,7 @@ static pkm_status find_spans(attention_job *job, int64_t n_rows)
             return pkm_fail(PKM_ERR_ARG, "'%s' goes from %d to %d in sequence %d at row %lld",
                             node->in[2]->name, position[row - 1], position[row], sequence[row],
                             (long long)row);
-        if (++job->spans[job->n_spans - 1].n_rows > attr->seq_len)
-            return pkm_fail(PKM_ERR_ARG, "sequence %d is longer than %lld rows", sequence[row],
-                            (long long)attr->seq_len);
+        job->spans[job->n_spans - 1].n_rows++;
     }
     return PKM_OK;
 }

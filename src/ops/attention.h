@@ -33,10 +33,6 @@ typedef struct pkm_kv_cache {
 
 pkm_status pkm_kv_cache_create(pkm_kv_cache **out, const pkm_kv_cache_config *config);
 void pkm_kv_cache_destroy(pkm_kv_cache *cache);
-void pkm_kv_cache_reset(pkm_kv_cache *cache, int64_t sequence); /* forgets its positions */
-
-/* Bytes of keys and values; PKM_ERR_NOMEM if they do not fit size_t. */
-pkm_status pkm_kv_cache_bytes(const pkm_kv_cache_config *config, size_t *bytes);
 
 typedef struct pkm_attention_attr {
     int64_t n_heads;

@@ -18,17 +18,6 @@ static pkm_status half_bytes(const pkm_kv_cache_config *config, size_t *bytes)
     return PKM_OK;
 }
 
-pkm_status pkm_kv_cache_bytes(const pkm_kv_cache_config *config, size_t *bytes)
-{
-    size_t half, both;
-
-    PKM_TRY(half_bytes(config, &half));
-    if (!pkm_size_mul(half, 2, &both))
-        return pkm_fail(PKM_ERR_NOMEM, "a KV cache of 2 x %zu bytes is too large", half);
-    *bytes = both;
-    return PKM_OK;
-}
-
 pkm_status pkm_kv_cache_create(pkm_kv_cache **out, const pkm_kv_cache_config *config)
 {
     pkm_kv_cache *cache;
@@ -61,10 +50,4 @@ void pkm_kv_cache_destroy(pkm_kv_cache *cache)
     pkm_free(cache->values);
     pkm_free(cache->filled);
     pkm_free(cache);
-}
-
-void pkm_kv_cache_reset(pkm_kv_cache *cache, int64_t sequence)
-{
-    for (int64_t layer = 0; layer < cache->config.n_layers; layer++)
-        cache->filled[layer * cache->config.n_sequences + sequence] = 0;
 }
