@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/threads.h"
+
+#include "support/check.h"
+
+enum { BLOCKS = 1000, THREADS = 7 };
+
+typedef struct tally {
+    int runs[BLOCKS];   /* of each block */
+    int nested[BLOCKS]; /* of each block, by a loop inside a body */
+    int thread[BLOCKS]; /* that ran it */
+} tally;
+
+static void count(int64_t block, int thread, void *user)
+{
+    tally *seen = user;
+
+    seen->runs[block]++;
+    seen->thread[block] = thread;
+}
+
+static void count_nested(int64_t block, int thread, void *user)
+{
+    (void)thread;
+    ((tally *)user)->nested[block]++;
+}
+
+/* Block 0 runs a loop of its own: it must not wait for the team it is part of. */
+static void nest(int64_t block, int thread, void *user)
+{
+    count(block, thread, user);
+    if (block == 0)
+        pkm_parallel(BLOCKS, count_nested, user);
+}
+
+/* Every block once, whatever the number of threads; threads get contiguous ranges in order. */
+static void test_every_block_once(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= THREADS; threads++) {
+        tally seen = {0};
+
+        check_ok(pkm_threads_set(threads));
+        pkm_parallel(BLOCKS, count, &seen);
+        for (int i = 0; i < BLOCKS; i++) {
+            assert_int_equal(seen.runs[i], 1);
+            assert_in_range(seen.thread[i], i > 0 ? seen.thread[i - 1] : 0, threads - 1);
+        }
+    }
+}
+
+static void test_fewer_blocks_than_threads(void **state)
+{
+    tally seen = {0};
+
+    (void)state;
+    check_ok(pkm_threads_set(THREADS));
+    pkm_parallel(0, count, &seen);
+    assert_int_equal(seen.runs[0], 0);
+    pkm_parallel(2, count, &seen);
+    assert_int_equal(seen.runs[0] + seen.runs[1], 2);
+    assert_int_equal(seen.runs[2], 0);
+}
+
+static void test_nested_loop_runs_on_its_thread(void **state)
+{
+    tally seen = {0};
+
+    (void)state;
+    check_ok(pkm_threads_set(2));
+    pkm_parallel(4, nest, &seen);
+    for (int i = 0; i < BLOCKS; i++)
+        assert_int_equal(seen.nested[i], 1);
+}
+
+static void test_choice(void **state)
+{
+    pkm_thread_choice choice;
+
+    (void)state;
+    check_ok(pkm_threads_set(3));
+    pkm_threads_choice(&choice);
+    assert_int_equal(choice.asked, 3);
+    assert_int_equal(choice.threads, 3);
+    assert_int_equal(pkm_threads(), 3);
+    check_ok(pkm_threads_set(0));
+    pkm_threads_choice(&choice);
+    assert_in_range(pkm_threads(), 1, choice.cores);
+    check_fails(pkm_threads_set(-1), PKM_ERR_ARG, "threads is -1", NULL);
+    check_fails(pkm_threads_set(100000), PKM_ERR_ARG, "100000", NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_block_once),
+        cmocka_unit_test(test_fewer_blocks_than_threads),
+        cmocka_unit_test(test_nested_loop_runs_on_its_thread),
+        cmocka_unit_test(test_choice),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
