@@ -58,6 +58,10 @@ static void test_writer_is_atomic(void **state)
     check_content(path, "old");
     pkm_writer_destroy(writer);
     check_content(path, "old");
+    check_ok(pkm_directory_remove(path));
+    /* An empty folder can be removed as such: no temporary file was left in it. */
+    assert_int_equal(rmdir(folder), 0);
+    check_ok(pkm_directory_create(folder));
     check_ok(pkm_writer_create(&writer, path));
     check_ok(pkm_writer_write(writer, "?ew", 3));
     check_ok(pkm_writer_patch(writer, 0, "n", 1));
@@ -65,7 +69,6 @@ static void test_writer_is_atomic(void **state)
     pkm_writer_destroy(writer);
     check_content(path, "new");
     check_ok(pkm_directory_remove(path));
-    /* An empty folder can be removed as such: no temporary file was left in it. */
     assert_int_equal(rmdir(folder), 0);
     pkm_free(path);
     pkm_free(folder);
