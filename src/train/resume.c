@@ -261,6 +261,24 @@ static pkm_status check_agrees(const pkm_trainer *trainer, const pkm_gpt_config 
     return PKM_OK;
 }
 
+/* Ids only mean to the model what they meant to the one it starts from under the same tokenizer. */
+static pkm_status check_tokenizer(const pkm_trainer *trainer, const char *init_from)
+{
+    const char *of_data = pkm_data_tokenizer_hash(trainer->train_data);
+    pkm_tokenizer *tokenizer = NULL;
+    char *path;
+    pkm_status status = PKM_OK;
+
+    PKM_TRY(pkm_model_dir_path(&path, init_from, "tokenizer.json"));
+    if (pkm_file_exists(path))
+        status = pkm_tokenizer_load(&tokenizer, path);
+    if (tokenizer != NULL && strcmp(pkm_tokenizer_hash(tokenizer), of_data) != 0)
+        status = pkm_fail(PKM_ERR_ARG, "%s: the data set was made with another tokenizer", path);
+    pkm_tokenizer_destroy(tokenizer);
+    pkm_free(path);
+    return status;
+}
+
 /* Options that shape the model and were not given become those of the model started from: they are
  * what the run is. */
 static pkm_status adopt_shape(pkm_trainer *trainer, const pkm_gpt_config *found)
@@ -292,8 +310,10 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
         return PKM_OK;
     }
     PKM_TRY(pkm_model_dir_load_config(&found, dir));
-    if (checkpoint == NULL)
+    if (checkpoint == NULL) {
         PKM_TRY(check_agrees(trainer, &asked, &found, init_from));
+        PKM_TRY(check_tokenizer(trainer, init_from));
+    }
     found.dropout = asked.dropout;
     found.seed = asked.seed;
     found.compute = asked.compute;

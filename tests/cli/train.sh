@@ -68,6 +68,11 @@ check 0 'step 4' train --data data --out adopted --init-from whole --batch 4 --s
 check 0 'step 2' train --data data --out plain --layers 1 --dim 16 --seq-len 8 --batch 2 --steps 2 \
     --precision f32 --eval-every 0
 
+# A data set of the same vocabulary size, whose ids mean something else.
+sentences 3000 2 | tr aeiou eioua >other.txt
+"$PKM" tokenizer train --vocab-size 300 --out tok2 other.txt >out 2>err || fail "tokenizer: $(cat err)"
+"$PKM" data --tokenizer tok2 --out data2 other.txt >out 2>err || fail "data: $(cat err)"
+
 cp -r whole broken
 rm -r broken/checkpoints/step-*
 echo '{"layers": "three"}' >wrong.json
@@ -79,6 +84,7 @@ table <<'END'
 2 :: dim differs                     :: train --data data --out c2 --init-from whole --dim 16
 1 :: nowhere                         :: train --data nowhere --out r
 1 :: nowhere                         :: train --data data --out r --init-from nowhere
+2 :: another tokenizer               :: train --data data2 --out c3 --init-from whole
 1 :: nowhere.json                    :: train --data data --out r --config nowhere.json
 1 :: wrong.json: layers is '"three"' :: train --data data --out r --config wrong.json
 1 :: did you mean layers?            :: train --data data --out r --config unknown.json
