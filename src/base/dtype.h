@@ -14,6 +14,14 @@ static inline size_t pkm_dtype_bytes(pkm_dtype dtype)
     return dtype == PKM_BF16 ? 2 : dtype == PKM_U8 ? 1 : 4;
 }
 
+/* "f32", as messages and tables say it. */
+static inline const char *pkm_dtype_name(pkm_dtype dtype)
+{
+    static const char *const names[] = {"f32", "bf16", "i32", "u8"};
+
+    return names[dtype];
+}
+
 static inline float pkm_bf16_to_f32(uint16_t value)
 {
     uint32_t bits = (uint32_t)value << 16;

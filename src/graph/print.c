@@ -8,13 +8,6 @@
 
 enum { LINE_BYTES = 256, SHAPE_BYTES = 64 };
 
-static const char *dtype_name(pkm_dtype dtype)
-{
-    static const char *const names[] = {"f32", "bf16", "i32", "u8"};
-
-    return names[dtype];
-}
-
 /* "[4096, 256] bf16" */
 static void print_shape(char out[SHAPE_BYTES], const pkm_tensor *tensor, int64_t n_rows)
 {
@@ -24,7 +17,7 @@ static void print_shape(char out[SHAPE_BYTES], const pkm_tensor *tensor, int64_t
         used += snprintf(out + used, (size_t)(SHAPE_BYTES - used), ", %lld",
                          (long long)tensor->dims[i]);
     if (used < SHAPE_BYTES)
-        snprintf(out + used, (size_t)(SHAPE_BYTES - used), "] %s", dtype_name(tensor->dtype));
+        snprintf(out + used, (size_t)(SHAPE_BYTES - used), "] %s", pkm_dtype_name(tensor->dtype));
 }
 
 /* Bytes of the node's output and saved tensors, gradients not counted. */

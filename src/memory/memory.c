@@ -236,12 +236,6 @@ pkm_status pkm_memory_backward(pkm_memory *memory, float *dx, const float *dy)
     return PKM_OK;
 }
 
-/* Factor that brings a norm down to `limit` (0: no limit). */
-static float clip_scale(double norm, double limit)
-{
-    return limit > 0 && norm > limit ? (float)(limit / norm) : 1;
-}
-
 pkm_status pkm_memory_step(pkm_memory *memory)
 {
     const pkm_memory_options *options = &memory->options;
@@ -255,9 +249,9 @@ pkm_status pkm_memory_step(pkm_memory *memory)
         PKM_TRY(pkm_store_grad_norm(memory->store, &value_norm));
     if (memory->owns_store)
         PKM_TRY(pkm_store_step(memory->store, memory->step + 1, (float)options->value_lr,
-                               clip_scale(value_norm, options->value_clip)));
+                               pkm_clip_scale(value_norm, options->value_clip)));
     pkm_adamw_step(memory->params, &adamw, memory->step + 1, (float)options->lr,
-                   clip_scale(norm, options->clip));
+                   pkm_clip_scale(norm, options->clip));
     memory->step++;
     memory->n_backward = 0;
     return PKM_OK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/rules.h"
 
+#include "base/dtype.h"
+
 pkm_status pkm_rule_counts(const pkm_node *node, int n_in, int min_param, int max_param)
 {
     if (node->n_in != n_in)
@@ -11,20 +13,13 @@ pkm_status pkm_rule_counts(const pkm_node *node, int n_in, int min_param, int ma
     return PKM_OK;
 }
 
-static const char *dtype_name(pkm_dtype dtype)
-{
-    static const char *const names[] = {"f32", "bf16", "i32", "u8"};
-
-    return names[dtype];
-}
-
 pkm_status pkm_rule_input(const pkm_node *node, int i, pkm_dtype dtype, int64_t width)
 {
     const pkm_tensor *in = node->in[i];
 
     if (in->dtype != dtype)
         return pkm_fail(PKM_ERR_SHAPE, "input '%s' is %s, expected %s", in->name,
-                        dtype_name(in->dtype), dtype_name(dtype));
+                        pkm_dtype_name(in->dtype), pkm_dtype_name(dtype));
     if (pkm_tensor_width(in) != width)
         return pkm_fail(PKM_ERR_SHAPE, "input '%s' has width %lld, expected %lld", in->name,
                         (long long)pkm_tensor_width(in), (long long)width);
@@ -37,7 +32,7 @@ pkm_status pkm_rule_float(const pkm_node *node, int i)
 
     if (in->dtype != PKM_F32 && in->dtype != PKM_BF16)
         return pkm_fail(PKM_ERR_SHAPE, "input '%s' is %s, expected f32 or bf16", in->name,
-                        dtype_name(in->dtype));
+                        pkm_dtype_name(in->dtype));
     return PKM_OK;
 }
 

@@ -54,6 +54,11 @@ static void adamw_block(int64_t index, int thread, void *user)
                                         param->spec.decay ? &job->decayed : &job->plain);
 }
 
+float pkm_clip_scale(double norm, double limit)
+{
+    return limit > 0 && norm > limit ? (float)(limit / norm) : 1.0f;
+}
+
 void pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
                     float grad_scale)
 {

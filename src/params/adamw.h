@@ -19,6 +19,9 @@ typedef struct pkm_adamw_config {
  */
 pkm_status pkm_params_grad_norm(const pkm_params *params, double *out);
 
+/* The factor that brings a norm down to `limit` (0: no limit); 1 where it is low enough. */
+float pkm_clip_scale(double norm, double limit);
+
 /* One step, t counted from 1; gradients are multiplied by grad_scale (clipping) first. */
 void pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
                     float grad_scale);

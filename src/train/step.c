@@ -38,12 +38,6 @@ static pkm_status run_micro_batch(pkm_trainer *trainer, int64_t micro, double *l
     return pkm_tape_backward(trainer->tape, &run, trainer->seed_grad);
 }
 
-/* Factor that brings a norm down to `limit` (0: no limit). */
-static float clip_scale(double norm, double limit)
-{
-    return limit > 0 && norm > limit ? (float)(limit / norm) : 1.0f;
-}
-
 static pkm_status update_stores(pkm_trainer *trainer, int64_t step)
 {
     float lr = (float)pkm_schedule_lr(&trainer->plan.value_schedule, step);
@@ -58,7 +52,7 @@ static pkm_status update_stores(pkm_trainer *trainer, int64_t step)
             squares += norm * norm;
         }
     }
-    scale = clip_scale(sqrt(squares), trainer->values->value_clip);
+    scale = pkm_clip_scale(sqrt(squares), trainer->values->value_clip);
     for (int i = 0; i < trainer->gpt->n_stores; i++) {
         pkm_status status = pkm_store_step(trainer->gpt->stores[i], step, lr, scale);
 
@@ -82,7 +76,7 @@ pkm_status pkm_trainer_step(pkm_trainer *trainer, pkm_step_result *out)
     PKM_TRY(pkm_params_grad_norm(trainer->gpt->params, &norm));
     PKM_TRY(update_stores(trainer, step));
     pkm_adamw_step(trainer->gpt->params, &trainer->plan.adamw, step, lr,
-                   clip_scale(norm, trainer->values->clip));
+                   pkm_clip_scale(norm, trainer->values->clip));
     *out = (pkm_step_result){
         .loss = loss_sum / (double)trainer->plan.tokens_per_step,
         .grad_norm = norm,
