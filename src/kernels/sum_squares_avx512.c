@@ -9,7 +9,7 @@ double pkm_sum_squares_avx512(const float *x, int64_t count)
     double part[8], sum = 0;
 
     for (int64_t i = 0; i < count; i += 8) {
-        __mmask8 lanes = count - i >= 8 ? (__mmask8)0xff : (__mmask8)((1u << (count - i)) - 1);
+        __mmask8 lanes = (__mmask8)(count - i >= 8 ? 0xffu : (1u << (count - i)) - 1);
         __m512d a = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(lanes, x + i));
 
         sums = _mm512_fmadd_pd(a, a, sums);
