@@ -10,10 +10,11 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 
 static pkm_status make_one(const char *path)
 {
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && pkm_directory_exists(path)))
+    if (pkm_io()->make_folder(path, 0777) == 0 || (errno == EEXIST && pkm_directory_exists(path)))
         return PKM_OK;
     return pkm_fail_errno(PKM_ERR_IO, "%s: cannot create the folder", path);
 }
@@ -37,15 +38,15 @@ pkm_status pkm_directory_create(const char *path)
 
 pkm_status pkm_directory_sync(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     bool synced;
 
     if (fd < 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
-    synced = fsync(fd) == 0;
+    synced = pkm_io()->sync(fd) == 0;
     if (!synced)
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync the folder", path);
-    close(fd);
+    pkm_io()->close(fd);
     return synced ? PKM_OK : PKM_ERR_IO;
 }
 
@@ -57,16 +58,16 @@ static pkm_status remove_entry(int parent, const char *name, int depth)
     int fd;
     DIR *stream;
 
-    if (unlinkat(parent, name, 0) == 0)
+    if (pkm_io()->remove(parent, name, 0) == 0)
         return PKM_OK;
     if (errno != EISDIR && errno != EPERM)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove", name);
-    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = pkm_io()->open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     stream = fd >= 0 && depth < MAX_DEPTH ? fdopendir(fd) : NULL;
     if (stream == NULL) {
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot open to remove", name);
         if (fd >= 0)
-            close(fd);
+            pkm_io()->close(fd);
         return PKM_ERR_IO;
     }
     for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
@@ -74,7 +75,7 @@ static pkm_status remove_entry(int parent, const char *name, int depth)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             status = remove_entry(fd, entry->d_name, depth + 1);
     closedir(stream);
-    if (status == PKM_OK && unlinkat(parent, name, AT_REMOVEDIR) != 0)
+    if (status == PKM_OK && pkm_io()->remove(parent, name, AT_REMOVEDIR) != 0)
         status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove the folder", name);
     return status;
 }
@@ -92,7 +93,7 @@ pkm_status pkm_disk_free(uint64_t *out, const char *path)
 {
     struct statvfs info;
 
-    if (statvfs(path, &info) != 0)
+    if (pkm_io()->space(path, &info) != 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read free space", path);
     *out = (uint64_t)info.f_bavail * (uint64_t)info.f_frsize;
     return PKM_OK;

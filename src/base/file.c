@@ -9,23 +9,24 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/io.h"
 #include "base/size.h"
 
 pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for a writer before it can be refused. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     struct stat info;
 
     if (fd < 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open", path);
     if (fstat(fd, &info) != 0) {
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot stat", path);
-        close(fd);
+        pkm_io()->close(fd);
         return PKM_ERR_IO;
     }
     if (!S_ISREG(info.st_mode)) {
-        close(fd);
+        pkm_io()->close(fd);
         return pkm_fail(PKM_ERR_IO, "%s: not a regular file", path);
     }
     *out = fd;
@@ -38,7 +39,7 @@ pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path)
     size_t done = 0;
 
     while (done < bytes) {
-        ssize_t got = read(fd, (char *)data + done, bytes - done);
+        ssize_t got = pkm_io()->read(fd, (char *)data + done, bytes - done);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -66,7 +67,7 @@ pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_
         status = pkm_alloc((void **)&data, size + 1, path);
     if (status == PKM_OK)
         status = pkm_file_fill(fd, data, size, path);
-    close(fd);
+    pkm_io()->close(fd);
     if (status != PKM_OK) {
         pkm_free(data);
         return status;
@@ -85,14 +86,14 @@ pkm_status pkm_file_map_open(pkm_file_map *out, const char *path)
 
     PKM_TRY(pkm_file_open(&fd, &size, path));
     if (size > 0) {
-        data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        data = pkm_io()->map(size, PROT_READ, MAP_SHARED, fd);
         if (data == MAP_FAILED) {
             pkm_fail_errno(PKM_ERR_IO, "%s: cannot map %zu bytes", path, size);
-            close(fd);
+            pkm_io()->close(fd);
             return PKM_ERR_IO;
         }
     }
-    close(fd);
+    pkm_io()->close(fd);
     out->data = data;
     out->size_bytes = size;
     return PKM_OK;

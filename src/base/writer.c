@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 
 enum { BUFFER_BYTES = 1 << 18 };
 
@@ -26,7 +27,7 @@ static pkm_status write_at(int fd, const unsigned char *data, size_t bytes, uint
     size_t done = 0;
 
     while (done < bytes) {
-        ssize_t put = pwrite(fd, data + done, bytes - done, (off_t)(offset + done));
+        ssize_t put = pkm_io()->write(fd, data + done, bytes - done, (off_t)(offset + done));
 
         if (put < 0 && errno == EINTR)
             continue;
@@ -69,8 +70,8 @@ pkm_status pkm_writer_create(pkm_writer **out, const char *path)
         status = temporary_name(&writer->temporary, path);
     if (status == PKM_OK) {
         /* 0666 lets the user's umask decide, as for any file a tool writes. */
-        writer->fd =
-            open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        writer->fd = pkm_io()->open(AT_FDCWD, writer->temporary,
+                                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (writer->fd < 0)
             status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot create", writer->temporary);
     }
@@ -123,17 +124,17 @@ pkm_status pkm_writer_commit(pkm_writer *writer)
     int fd = writer->fd;
 
     PKM_TRY(flush(writer));
-    if (fsync(fd) != 0)
+    if (pkm_io()->sync(fd) != 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync", writer->path);
     writer->fd = -1;
-    if (close(fd) != 0) {
+    if (pkm_io()->close(fd) != 0) {
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot close", writer->path);
-        (void)unlink(writer->temporary);
+        (void)pkm_io()->remove(AT_FDCWD, writer->temporary, 0);
         return PKM_ERR_IO;
     }
-    if (rename(writer->temporary, writer->path) != 0) {
+    if (pkm_io()->rename(writer->temporary, writer->path) != 0) {
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", writer->path);
-        (void)unlink(writer->temporary);
+        (void)pkm_io()->remove(AT_FDCWD, writer->temporary, 0);
         return PKM_ERR_IO;
     }
     return sync_parent(writer->path);
@@ -144,8 +145,8 @@ void pkm_writer_destroy(pkm_writer *writer)
     if (writer == NULL)
         return;
     if (writer->fd >= 0) {
-        close(writer->fd);
-        (void)unlink(writer->temporary);
+        pkm_io()->close(writer->fd);
+        (void)pkm_io()->remove(AT_FDCWD, writer->temporary, 0);
     }
     pkm_free(writer->temporary);
     pkm_free(writer->path);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/size.h"
 #include "text/split.h"
 
@@ -25,7 +26,7 @@ pkm_status pkm_corpus_open(pkm_corpus *corpus, const pkm_file_list *files,
 void pkm_corpus_close(pkm_corpus *corpus)
 {
     if (corpus->fd >= 0)
-        close(corpus->fd);
+        pkm_io()->close(corpus->fd);
     pkm_free(corpus->text);
     pkm_free(corpus->segments);
     *corpus = (pkm_corpus){.fd = -1};
@@ -63,7 +64,7 @@ static pkm_status open_document(pkm_corpus *corpus)
 
 static void close_document(pkm_corpus *corpus)
 {
-    close(corpus->fd);
+    pkm_io()->close(corpus->fd);
     corpus->fd = -1;
     corpus->document++;
 }

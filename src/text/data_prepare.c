@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/size.h"
 #include "base/threads.h"
 #include "format/token_file.h"
@@ -128,7 +129,7 @@ static void remove_shards(preparation *p)
 
             if (shard_path(&path, p, split, shard) != PKM_OK)
                 return;
-            (void)unlink(path);
+            (void)pkm_io()->remove(AT_FDCWD, path, 0);
             pkm_free(path);
         }
     }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/io.h"
 #include "base/threads.h"
 #include "text/split.h"
 
@@ -65,7 +66,7 @@ static void scan_file(int64_t block, int thread, void *user)
         return;
     result->kind = scan_open_file(&result->digest, fd, s->files->files[file].bytes,
                                   s->buffer + (size_t)thread * READ_BYTES, path);
-    close(fd);
+    pkm_io()->close(fd);
 }
 
 static pkm_status scan_rounds(scan *s, pkm_progress progress, void *user)
@@ -171,7 +172,7 @@ static pkm_status find_cut(uint64_t *cut, const char *path, uint64_t bytes, doub
         *cut = begin + found < bytes ? begin + found : target;
     }
     pkm_free(text);
-    close(fd);
+    pkm_io()->close(fd);
     return status;
 }
 

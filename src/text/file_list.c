@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "text/corpus.h"
 
 /* A walk breadth first: folders wait in a queue, so that depth costs no stack. */
@@ -106,7 +107,7 @@ pkm_status pkm_file_list_add(pkm_file_list *list, const char *path)
     if (pkm_directory_exists(path))
         return add_folder(list, path);
     PKM_TRY(pkm_file_open(&fd, &bytes, path));
-    close(fd);
+    pkm_io()->close(fd);
     return add_file(list, path, bytes);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "models/model_dir.h"
 #include "train/manifest.h"
 #include "train/moments.h"
@@ -55,7 +56,7 @@ pkm_status pkm_checkpoint_save(const char *dir, const pkm_gpt *gpt, const pkm_tr
      * it. */
     if (status == PKM_OK)
         status = pkm_directory_remove(dir);
-    if (status == PKM_OK && rename(temporary, dir) != 0)
+    if (status == PKM_OK && pkm_io()->rename(temporary, dir) != 0)
         status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename the checkpoint", dir);
     if (status != PKM_OK) {
         char message[1024];

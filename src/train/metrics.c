@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/strbuf.h"
 #include "train/usage_json.h"
 
@@ -16,8 +17,9 @@ pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes)
     pkm_metrics metrics = {.fd = -1, .bytes = bytes};
 
     PKM_TRY(pkm_path_join(&metrics.path, dir, "metrics.jsonl"));
-    metrics.fd = open(metrics.path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (metrics.fd < 0 || ftruncate(metrics.fd, (off_t)bytes) != 0) {
+    metrics.fd =
+        pkm_io()->open(AT_FDCWD, metrics.path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (metrics.fd < 0 || pkm_io()->truncate(metrics.fd, (off_t)bytes) != 0) {
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot open for writing", metrics.path);
         pkm_metrics_close(&metrics);
         return PKM_ERR_IO;
@@ -29,7 +31,7 @@ pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes)
 void pkm_metrics_close(pkm_metrics *metrics)
 {
     if (metrics->path != NULL && metrics->fd >= 0)
-        close(metrics->fd);
+        pkm_io()->close(metrics->fd);
     pkm_free(metrics->path);
     *metrics = (pkm_metrics){.fd = -1};
 }
@@ -61,8 +63,8 @@ pkm_status pkm_metrics_write(pkm_metrics *metrics, const pkm_train_event *event)
     size_t done = 0;
 
     while (status == PKM_OK && done < line.length) {
-        ssize_t put =
-            pwrite(metrics->fd, line.data + done, line.length - done, (off_t)metrics->bytes);
+        ssize_t put = pkm_io()->write(metrics->fd, line.data + done, line.length - done,
+                                      (off_t)metrics->bytes);
 
         if (put < 0 && errno == EINTR)
             continue;
@@ -79,7 +81,7 @@ pkm_status pkm_metrics_write(pkm_metrics *metrics, const pkm_train_event *event)
 
 pkm_status pkm_metrics_sync(pkm_metrics *metrics)
 {
-    if (fsync(metrics->fd) != 0)
+    if (pkm_io()->sync(metrics->fd) != 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync", metrics->path);
     return PKM_OK;
 }

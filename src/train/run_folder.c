@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -102,7 +103,7 @@ static pkm_status take_lock(pkm_run_folder *folder)
     char *path;
 
     PKM_TRY(pkm_path_join(&path, folder->dir, ".lock"));
-    folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    folder->lock = pkm_io()->open(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (folder->lock < 0)
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot create", path);
     pkm_free(path);
@@ -152,7 +153,7 @@ pkm_status pkm_run_folder_open(pkm_run_folder *out, const char *dir, bool resume
 void pkm_run_folder_close(pkm_run_folder *folder)
 {
     if (folder->dir != NULL && folder->lock >= 0)
-        close(folder->lock);
+        pkm_io()->close(folder->lock);
     pkm_free(folder->checkpoints);
     pkm_free(folder->dir);
     *folder = (pkm_run_folder){.lock = -1};
@@ -181,13 +182,13 @@ static pkm_status link_file(const pkm_run_folder *folder, const char *step_dir, 
         snprintf(temporary, sizeof temporary, "%s/%s.tmp-%ld", folder->dir, name, (long)getpid()) >=
             PATH_BYTES)
         return pkm_fail(PKM_ERR_ARG, "%s: the path is too long", folder->dir);
-    (void)unlink(temporary);
-    if (link(source, temporary) != 0)
+    (void)pkm_io()->remove(AT_FDCWD, temporary, 0);
+    if (pkm_io()->link(source, temporary) != 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot link to %s", target, source);
-    if (rename(temporary, target) != 0)
+    if (pkm_io()->rename(temporary, target) != 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", target);
     /* Renaming a link onto a link of the same file does nothing and keeps both names. */
-    (void)unlink(temporary);
+    (void)pkm_io()->remove(AT_FDCWD, temporary, 0);
     return PKM_OK;
 }
 
@@ -230,7 +231,7 @@ pkm_status pkm_run_folder_set_aside(const pkm_run_folder *folder, int64_t step)
     status = pkm_path_join(&to, folder->checkpoints, name);
     if (status == PKM_OK)
         status = pkm_directory_remove(to);
-    if (status == PKM_OK && rename(from, to) != 0)
+    if (status == PKM_OK && pkm_io()->rename(from, to) != 0)
         status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", from);
     pkm_free(from);
     pkm_free(to);
