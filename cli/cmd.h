@@ -12,8 +12,15 @@
 #include "bench.h"
 #include "pkm/pkm.h"
 
-/* Exit codes; a stop by a signal is 128 + its number (130, 143). */
-enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+/* Exit codes, a class each of what went wrong; a stop by a signal is 128 + its number (130, 143).
+ */
+enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NO_ROOM = 3, CMD_DIVERGED = 4 };
+
+/* What the codes mean, for help and manual pages; ends with a NULL code. */
+typedef struct cmd_exit_code {
+    const char *code, *meaning;
+} cmd_exit_code;
+extern const cmd_exit_code cmd_exit_codes[];
 
 /* What a run function gets: its options parsed and checked. */
 typedef struct cmd_input {
@@ -58,11 +65,14 @@ int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES]);
  * a run function, but by cmd_train itself, which needs no such option to print its options. */
 bool cmd_check_required(const cmd_input *input);
 
-/* "pkm train: sentence", and for wrong usage where help is found; both return the exit code. */
+/* "pkm train: sentence", for wrong usage with a word on where help is found; both return the exit
+ * code. */
 int cmd_fail(const cmd_input *input, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cmd_usage(const cmd_input *input, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The library's message; an argument it refused is wrong usage, a cancelled call a signal's. */
+int cmd_no_memory(const cmd_input *input);
+/* The library's message, and the exit code of its status; a call that a signal cancelled says
+ * nothing. */
 int cmd_status(const cmd_input *input, pkm_status status);
 
 void cmd_print_help(const cmd *command);

@@ -58,7 +58,7 @@ static int each_line(codec *work, codec_document document)
 
     if (file == NULL)
         return CMD_FAILED;
-    while (code == CMD_DONE && (bytes = getline(&text, &capacity, file)) >= 0) {
+    while (code == CMD_DONE && !ferror(stdout) && (bytes = getline(&text, &capacity, file)) >= 0) {
         if (bytes > 0 && text[bytes - 1] == '\n')
             text[--bytes] = '\0';
         code = document(work, text, (size_t)bytes, ++line);
@@ -133,7 +133,7 @@ static int parse_ids(codec *work, const char *text, size_t bytes, int64_t line, 
         work->ids = malloc(most * sizeof *work->ids);
         work->ids_capacity = work->ids == NULL ? 0 : most;
         if (work->ids == NULL)
-            return cmd_fail(work->input, "out of memory: %zu ids", most);
+            return cmd_no_memory(work->input);
     }
     for (text += strspn(text, blanks); text < end; text += strspn(text, blanks)) {
         size_t length = strcspn(text, blanks);

@@ -8,11 +8,10 @@
 /* "n-keys", or "no-echo" for a bool that is on. */
 static void print_name(const pkm_option *row)
 {
-    bool on = row->type == PKM_OPTION_BOOL && row->preset != NULL && row->preset[0] == 't';
+    char flag[64];
 
-    fputs(on ? "no-" : "", stdout);
-    for (const char *c = row->name; *c != '\0'; c++)
-        putchar(*c == '_' ? '-' : *c);
+    pkm_option_flag(flag, sizeof flag, row);
+    fputs(flag + 2, stdout);
 }
 
 static void print_choices(const char *choices)

@@ -148,7 +148,7 @@ int cmd_eval(const cmd_input *input)
         return cmd_usage(input, "unexpected argument '%s'", input->args[0]);
     files = calloc((size_t)n_files + 1, sizeof *files);
     if (files == NULL)
-        return cmd_fail(input, "out of memory");
+        return cmd_no_memory(input);
     memcpy(files, options->text.value, (size_t)n_options * sizeof *files);
     if (n_files > n_options)
         memcpy(files + n_options, input->args, (size_t)input->n_args * sizeof *files);

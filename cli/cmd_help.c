@@ -46,8 +46,9 @@ void cmd_print_help(const cmd *command)
     for (int i = 0; i < n; i++)
         pkm_options_help(tables[i], print_line, NULL);
     if (command->training)
-        puts("\nEach option of Model, Memory, Training and Running is also read from the JSON file "
-             "of\n--config (n_keys) and from the environment (PKM_N_KEYS); the command line wins.");
+        puts("\nEach option of Model, Memory, Training and Running is also read from the JSON\n"
+             "file of --config (n_keys) and from the environment (PKM_N_KEYS); the command\n"
+             "line wins.");
 }
 
 void cmd_print_overview(void)
@@ -56,7 +57,10 @@ void cmd_print_overview(void)
          "usage: pkm COMMAND [options]; pkm COMMAND --help\n");
     print_commands(NULL);
     puts("\n  pkm demo\n"
-         "  pkm train --data DATA --out RUN --memory-layers 2 --tokens 10M");
+         "  pkm train --data DATA --out RUN --memory-layers 2 --tokens 10M\n"
+         "\nResults go to standard output, everything else to standard error. Exit codes:");
+    for (const cmd_exit_code *code = cmd_exit_codes; code->code != NULL; code++)
+        printf("  %-4s %s\n", code->code, code->meaning);
 }
 
 /* The name nearest to word: of the commands of a group without it, or of those of one word. */

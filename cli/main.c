@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "streams.h"
 #include "wait_policy.h"
 
 /*
@@ -221,15 +222,13 @@ bool cmd_check_required(const cmd_input *input)
 
     for (int i = 0; table != NULL && i < table->count; i++) {
         const pkm_option *row = &table->rows[i];
-        char name[64];
+        char flag[64];
 
         if (row->type != PKM_OPTION_STRING || row->min < 1 ||
             (*(const char *const *)((const char *)input->options + row->offset))[0] != '\0')
             continue;
-        snprintf(name, sizeof name, "%s", row->name);
-        for (char *c = name; *c != '\0'; c++)
-            *c = *c == '_' ? '-' : *c;
-        cmd_usage(input, "--%s %s is missing: %s", name, row->unit, row->help);
+        pkm_option_flag(flag, sizeof flag, row);
+        cmd_usage(input, "%s %s is missing: %s", flag, pkm_option_operand(row), row->help);
         return false;
     }
     return true;
@@ -272,14 +271,16 @@ static int run_with(cmd_input *input, pkm_option_set *const *sets, int n, int ar
     int code = CMD_USAGE;
 
     if (args == NULL)
-        return cmd_fail(input, "out of memory");
+        return cmd_no_memory(input);
     status = pkm_options_set_env(input->training != NULL ? input->training : sets[n - 1]);
     if (status == PKM_OK)
         status = pkm_options_parse_args(sets, n, argc, argv, args, &input->n_args);
     if (status == PKM_OK)
         status = prepare_process(input, pkm_options_values(sets[n - 1]));
     input->args = args;
-    if (status != PKM_OK)
+    if (status == PKM_ERR_ARG)
+        code = cmd_usage(input, "%s", pkm_last_error());
+    else if (status != PKM_OK)
         code = cmd_status(input, status);
     else if (check_args(input) && (input->cmd->run == cmd_train || cmd_check_required(input)))
         code = input->cmd->run(input);
@@ -332,29 +333,21 @@ static int run_command(cmd_input *input, int argc, char **argv)
     return code;
 }
 
-/* A result that did not reach its reader is a failure: a full disk, a closed descriptor. */
-static int close_output(int code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    perror("pkm: cannot write to standard output");
-    return code == CMD_DONE ? CMD_FAILED : code;
-}
-
 int main(int argc, char **argv)
 {
     cmd_input input = {.argc = argc, .argv = argv};
     int used = 0;
 
+    streams_open();
     wait_policy_apply(argv);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         cmd_print_overview();
-        return close_output(CMD_DONE);
+        return streams_close(CMD_DONE);
     }
     if (strcmp(argv[1], "--version") == 0)
         argv[1] += 2;
     input.cmd = cmd_find(argc - 1, argv + 1, &used);
     if (input.cmd == NULL)
         return cmd_unknown(argv[1]);
-    return close_output(run_command(&input, argc - 1 - used, argv + 1 + used));
+    return streams_close(run_command(&input, argc - 1 - used, argv + 1 + used));
 }

@@ -6,11 +6,22 @@
 #include "cmd.h"
 #include "stop.h"
 
-static void complain(const cmd_input *input, const char *format, va_list args)
+const cmd_exit_code cmd_exit_codes[] = {
+    {"0", "done"},
+    {"1", "failed: the message names the file, folder or limit in the way"},
+    {"2", "wrong usage: options or inputs that cannot be meant; nothing was done"},
+    {"3", "no room: memory or disk is not enough for what was asked"},
+    {"4", "diverged: training or scoring met a NaN or an infinity"},
+    {"130", "stopped by SIGINT (Ctrl-C)"},
+    {"143", "stopped by SIGTERM"},
+    {NULL, NULL},
+};
+
+static void complain(const cmd_input *input, const char *format, va_list args, const char *end)
 {
     fprintf(stderr, "pkm %s: ", input->cmd->name);
     vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    fputs(end, stderr);
 }
 
 int cmd_fail(const cmd_input *input, const char *format, ...)
@@ -18,7 +29,7 @@ int cmd_fail(const cmd_input *input, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    complain(input, format, args);
+    complain(input, format, args, "\n");
     va_end(args);
     return CMD_FAILED;
 }
@@ -28,17 +39,31 @@ int cmd_usage(const cmd_input *input, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    complain(input, format, args);
+    complain(input, format, args, "");
     va_end(args);
-    fprintf(stderr, "try 'pkm %s --help'\n", input->cmd->name);
+    fprintf(stderr, " (see 'pkm %s --help')\n", input->cmd->name);
     return CMD_USAGE;
+}
+
+int cmd_no_memory(const cmd_input *input)
+{
+    (void)cmd_fail(input, "out of memory");
+    return CMD_NO_ROOM;
 }
 
 int cmd_status(const cmd_input *input, pkm_status status)
 {
     if (status == PKM_ERR_CANCELLED && stop_signal() != 0)
         return 128 + stop_signal();
-    if (status == PKM_ERR_ARG)
-        return cmd_usage(input, "%s", pkm_last_error());
-    return cmd_fail(input, "%s", pkm_last_error());
+    (void)cmd_fail(input, "%s", pkm_last_error());
+    switch (status) {
+    case PKM_ERR_ARG:
+        return CMD_USAGE;
+    case PKM_ERR_NOMEM:
+        return CMD_NO_ROOM;
+    case PKM_ERR_NUMERIC:
+        return CMD_DIVERGED;
+    default:
+        return CMD_FAILED;
+    }
 }

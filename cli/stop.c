@@ -22,6 +22,8 @@ void stop_catch(void)
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    /* A reader that goes away must not end what is being made: writing then fails, no more. */
+    (void)signal(SIGPIPE, SIG_IGN);
 }
 
 int stop_signal(void)

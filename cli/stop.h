@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stopping on SIGINT and SIGTERM: the first asks, the second kills. */
+/* Stopping on SIGINT and SIGTERM: the first asks, the second kills. A closed pipe stops nothing. */
 #ifndef PKM_CLI_STOP_H
 #define PKM_CLI_STOP_H
 

@@ -170,8 +170,39 @@ PKM_API pkm_status pkm_options_json(const pkm_option_set *set, char **out);
  */
 PKM_API void pkm_text_free(char *text);
 
+/* Room that pkm_option_text never needs more of. */
+enum { PKM_OPTION_TEXT_BYTES = 1024 };
+
+/**
+ * Writes the flag that sets an option: "--n-keys", or "--no-echo" for a bool that is on.
+ *
+ * Memory:  out has room for `bytes` bytes; what does not fit is cut
+ * Threads: any thread
+ * Since:   0.1
+ */
+PKM_API void pkm_option_flag(char *out, size_t bytes, const pkm_option *row);
+
+/**
+ * What follows the flag: "N", "DIR", "batch|layer|none"; "" for a bool.
+ *
+ * Memory:  borrowed from row, or a static string
+ * Threads: any thread
+ * Since:   0.1
+ */
+PKM_API const char *pkm_option_operand(const pkm_option *row);
+
+/**
+ * Writes help with unit, range and default: "size of a shard (tokens, 1 to 4096; default 128)".
+ *
+ * Memory:  out has room for `bytes` bytes; what does not fit is cut
+ * Threads: any thread
+ * Since:   0.1
+ */
+PKM_API void pkm_option_text(char *out, size_t bytes, const pkm_option *row);
+
 /**
  * Calls line(text, user) for each line of help: by group, each option with type, range and default.
+ * Lines fit 80 columns.
  *
  * Memory:  a line is borrowed during its call
  * Threads: any thread

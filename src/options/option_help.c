@@ -6,12 +6,7 @@
 #include "options/set.h"
 
 /* Columns: names from 2, descriptions from INDENT, wrapped before WIDTH where a word allows. */
-enum { INDENT = 30, WIDTH = 96, LINE_BYTES = 256, TEXT_BYTES = 1024 };
-
-typedef struct printer {
-    void (*line)(const char *, void *);
-    void *user;
-} printer;
+enum { INDENT = 28, WIDTH = 80, LINE_BYTES = 256 };
 
 static void append(char *text, size_t bytes, const char *more)
 {
@@ -20,8 +15,23 @@ static void append(char *text, size_t bytes, const char *more)
     snprintf(text + used, bytes - used, "%s", more);
 }
 
-/* "--n-keys N", "--no-echo", "--query-norm batch|layer|none". */
-static void describe_name(char *out, size_t bytes, const pkm_option *row)
+static bool is_number(const pkm_option *row)
+{
+    return row->type == PKM_OPTION_INT || row->type == PKM_OPTION_REAL ||
+           row->type == PKM_OPTION_LIST;
+}
+
+/* The value an option has when nobody sets it, as a word; NULL where there is nothing to say. */
+static const char *default_word(const pkm_option *row)
+{
+    if (row->type == PKM_OPTION_BOOL)
+        return NULL;
+    if (row->preset != NULL && row->preset[0] != '\0')
+        return row->preset;
+    return row->type == PKM_OPTION_LIST ? "none" : NULL;
+}
+
+void pkm_option_flag(char *out, size_t bytes, const pkm_option *row)
 {
     bool on = row->type == PKM_OPTION_BOOL && row->preset != NULL && row->preset[0] == 't';
 
@@ -29,55 +39,58 @@ static void describe_name(char *out, size_t bytes, const pkm_option *row)
     for (char *c = out; *c != '\0'; c++)
         if (*c == '_')
             *c = '-';
+}
+
+const char *pkm_option_operand(const pkm_option *row)
+{
     switch (row->type) {
     case PKM_OPTION_BOOL:
         break;
     case PKM_OPTION_INT:
-        append(out, bytes, " N");
-        break;
+        return "N";
     case PKM_OPTION_REAL:
-        append(out, bytes, " X");
-        break;
+        return "X";
     case PKM_OPTION_LIST:
-        append(out, bytes, " N,N...");
-        break;
+        return "N,N...";
     case PKM_OPTION_CHOICE:
-        append(out, bytes, " ");
-        append(out, bytes, row->choices);
-        break;
+        return row->choices;
     case PKM_OPTION_STRING:
     case PKM_OPTION_TEXTS:
-        append(out, bytes, " ");
-        append(out, bytes, row->unit != NULL ? row->unit : "TEXT");
-        break;
+        return row->unit != NULL ? row->unit : "TEXT";
     }
+    return "";
 }
 
-/* " (tokens, 1 to 4096; default 128)", or nothing where there is nothing to add. */
+/* "tokens, 1 to 4096; default 128", or "" where there is nothing to add. */
 static void describe_limits(char *out, size_t bytes, const pkm_option *row)
 {
-    bool number =
-        row->type == PKM_OPTION_INT || row->type == PKM_OPTION_REAL || row->type == PKM_OPTION_LIST;
-    bool preset = row->type != PKM_OPTION_BOOL && row->preset != NULL && row->preset[0] != '\0';
-    bool required = row->type == PKM_OPTION_STRING && row->min > 0 && !preset;
+    const char *preset = default_word(row);
     char part[128];
 
     out[0] = '\0';
-    if (number && row->unit != NULL && row->unit[0] != '\0') {
-        snprintf(part, sizeof part, "%s, ", row->unit);
-        append(out, bytes, part);
-    }
-    if (number) {
+    if (is_number(row)) {
         pkm_option_range(part, sizeof part, row);
+        if (row->unit != NULL)
+            snprintf(out, bytes, "%s, ", row->unit);
         append(out, bytes, part);
+        append(out, bytes, preset != NULL ? "; " : "");
     }
-    if (preset || required)
-        snprintf(part, sizeof part, "%s%s%s", number ? "; " : "",
-                 required ? "required" : "default ", required ? "" : row->preset);
-    if (preset || required)
-        append(out, bytes, part);
-    if (row->type == PKM_OPTION_TEXTS)
+    if (preset != NULL) {
+        append(out, bytes, "default ");
+        append(out, bytes, preset);
+    } else if (row->type == PKM_OPTION_STRING && row->min > 0) {
+        append(out, bytes, "required");
+    } else if (row->type == PKM_OPTION_TEXTS) {
         append(out, bytes, "may be repeated");
+    }
+}
+
+void pkm_option_text(char *out, size_t bytes, const pkm_option *row)
+{
+    char limits[LINE_BYTES];
+
+    describe_limits(limits, sizeof limits, row);
+    snprintf(out, bytes, limits[0] != '\0' ? "%s (%s)" : "%s", row->help, limits);
 }
 
 /* Bytes of text that fit into `room` columns without cutting a word (at least one word). */
@@ -93,17 +106,17 @@ static size_t fitting(const char *text, size_t room)
     return best > 0 ? best : length;
 }
 
-static void print_option(const pkm_option *row, const printer *out)
+static void print_option(const pkm_option *row, void (*line_out)(const char *, void *), void *user)
 {
-    char name[LINE_BYTES], limits[LINE_BYTES], text[TEXT_BYTES], line[LINE_BYTES + TEXT_BYTES];
+    const char *operand = pkm_option_operand(row);
+    char flag[LINE_BYTES], text[PKM_OPTION_TEXT_BYTES], line[LINE_BYTES + PKM_OPTION_TEXT_BYTES];
     const char *rest = text;
 
-    describe_name(name, sizeof name, row);
-    describe_limits(limits, sizeof limits, row);
-    snprintf(text, sizeof text, limits[0] != '\0' ? "%s (%s)" : "%s", row->help, limits);
-    snprintf(line, sizeof line, "  %-*s", INDENT - 3, name);
-    if (strlen(line) >= INDENT) {
-        out->line(line, out->user);
+    pkm_option_flag(flag, sizeof flag, row);
+    pkm_option_text(text, sizeof text, row);
+    snprintf(line, sizeof line, "  %s%s%s", flag, operand[0] != '\0' ? " " : "", operand);
+    if (strlen(line) + 2 > INDENT) {
+        line_out(line, user);
         line[0] = '\0';
     }
     while (*rest != '\0') {
@@ -111,7 +124,7 @@ static void print_option(const pkm_option *row, const printer *out)
 
         snprintf(line + used, sizeof line - used, "%*s%.*s", INDENT - (int)used, "", (int)bytes,
                  rest);
-        out->line(line, out->user);
+        line_out(line, user);
         line[0] = '\0';
         rest += bytes + (rest[bytes] == ' ');
     }
@@ -119,7 +132,6 @@ static void print_option(const pkm_option *row, const printer *out)
 
 void pkm_options_help(const pkm_option_table *table, void (*line)(const char *, void *), void *user)
 {
-    printer out = {.line = line, .user = user};
     const char *group = NULL;
 
     for (int i = 0; i < table->count; i++) {
@@ -133,6 +145,6 @@ void pkm_options_help(const pkm_option_table *table, void (*line)(const char *, 
             line("", user);
             line(heading, user);
         }
-        print_option(row, &out);
+        print_option(row, line, user);
     }
 }

@@ -100,5 +100,5 @@ table <<'END'
 2 :: unexpected argument 'x'         :: train --data data --out r x
 END
 PKM_LAYERS=none check 2 "PKM_LAYERS is 'none'" train --data data --out r
-check 1 'GiB' train --data data --out huge --memory-layers 0 --n-keys 16384 --steps 1
+check 3 'GiB' train --data data --out huge --memory-layers 0 --n-keys 16384 --steps 1
 finish

@@ -39,7 +39,7 @@ table <<'END'
 2 :: --threads is '-1': expected a whole number from 0 to 1024 :: info --threads -1
 2 :: --threads needs a value    :: info --threads
 2 :: --threads is '1.5'         :: info --threads=1.5
-2 :: try 'pkm info --help'      :: info --threads=x
+2 :: (see 'pkm info --help')    :: info --threads=x
 2 :: MODEL is missing           :: inspect
 END
 
@@ -50,11 +50,30 @@ PKM_THREADS=many check 2 "PKM_THREADS is 'many'" info
 PKM_ISA=ref check 0 '"used": "ref"' info --json
 PKM_ISA=sse9 check 2 "PKM_ISA is 'sse9'" info
 
-# Results that cannot be written are a failure.
-if [ -w /dev/full ]; then
-    "$PKM" info >/dev/full 2>err && fail "a full disk went unnoticed"
-    grep -q 'cannot write to standard output' err || fail "no word of the full disk"
-fi
+# Help fits a terminal, and every number and choice has a default.
+for command in "" info tokenizer "tokenizer train" "tokenizer encode" "tokenizer decode" data train eval \
+    generate inspect bench "bench search" "bench layer" "bench train" demo completion help version; do
+    # shellcheck disable=SC2086 # two words
+    "$PKM" $command --help >help || fail "pkm $command --help: exit code $?"
+    awk 'length > 80' help | grep . >&2 && fail "pkm $command --help is wider than 80 columns"
+    awk '/^  --/ { entry() } /^  / { text = text " " $0 } /^[^ ]*$/ { entry() } END { entry() }
+        function entry() {
+            if (text ~ /^   --[a-z-]+ ([NX]|[^ ]*[|])/ && text !~ /default/) print text
+            text = ""
+        }' help | grep . >&2 && fail "pkm $command --help: no default"
+done
+
+# Results that cannot be written are a failure; a reader that has seen enough is none of ours.
+for stream in ">/dev/full" ">&-"; do
+    eval "\"\$PKM\" info 2>err $stream" && fail "info $stream went unnoticed"
+    grep -q '^pkm: cannot write to standard output: ' err || fail "info $stream: no word of it"
+done
+for sigpipe in - ''; do
+    { trap "$sigpipe" PIPE; sleep 0.2; "$PKM" help train; echo $? >code; } 2>err | :
+    [ "$(cat code)" -eq 141 ] && [ ! -s err ] || fail "a closed pipe: exit code $(cat code), $(cat err)"
+done
+# A file is never opened in the place of a closed stream.
+"$PKM" info --json >out 2>&- <&- || fail "info without other streams"
 
 # The script that bash loads offers commands, options and choices.
 if command -v bash >/dev/null; then
