@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Warnings and floating-point rules of every object, and the flags of one instruction set per suffix.
-# gcc cannot see that pkm_fail never returns PKM_OK, so -Wmaybe-uninitialized is left to clang-tidy,
-# which is told (src/base/error.h).
 add_library(pkm_flags INTERFACE)
 target_compile_definitions(pkm_flags INTERFACE _GNU_SOURCE PKM_VERSION="${PROJECT_VERSION}")
-# Not maybe-uninitialized: it cannot know that a function which returned PKM_OK has set its outputs.
+# Not gcc's maybe-uninitialized: it cannot see that pkm_fail never returns PKM_OK. clang-tidy is told
+# (src/base/error.h).
 target_compile_options(pkm_flags INTERFACE
     -Wall -Wextra -Wshadow -Wvla -Wconversion -Wno-sign-conversion -Wstrict-prototypes
-    -Wmissing-prototypes -Wpointer-arith -Wno-format-truncation -Wno-maybe-uninitialized
+    -Wmissing-prototypes -Wpointer-arith
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation -Wno-maybe-uninitialized>
     -fvisibility=hidden -fno-math-errno -ffp-contract=off)
 
 # Drops files this build has no use for: other architectures, SIMD in a portable build, the other
