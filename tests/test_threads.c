@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/threads.h"
 
+#include <stdbool.h>
+
 #include "support/check.h"
 
 enum { BLOCKS = 1000, THREADS = 7 };
 
 typedef struct tally {
     int runs[BLOCKS];   /* of each block */
-    int nested[BLOCKS]; /* of each block, by a loop inside a body */
     int thread[BLOCKS]; /* that ran it */
 } tally;
 
@@ -19,18 +20,28 @@ static void count(int64_t block, int thread, void *user)
     seen->thread[block] = thread;
 }
 
+enum { INNER = 50 };
+
+/* A loop inside a body: how its blocks ran. */
+typedef struct nested_loop {
+    int outer, runs;
+    bool as_outer, in_order;
+} nested_loop;
+
 static void count_nested(int64_t block, int thread, void *user)
 {
-    (void)thread;
-    ((tally *)user)->nested[block]++;
+    nested_loop *loop = user;
+
+    loop->as_outer &= thread == loop->outer;
+    loop->in_order &= block == loop->runs++;
 }
 
-/* Block 0 runs a loop of its own: it must not wait for the team it is part of. */
 static void nest(int64_t block, int thread, void *user)
 {
-    count(block, thread, user);
-    if (block == 0)
-        pkm_parallel(BLOCKS, count_nested, user);
+    nested_loop *loop = (nested_loop *)user + block;
+
+    *loop = (nested_loop){.outer = thread, .as_outer = true, .in_order = true};
+    pkm_parallel(INNER, count_nested, loop);
 }
 
 /* Every block once, whatever the number of threads; threads get contiguous ranges in order. */
@@ -62,15 +73,25 @@ static void test_fewer_blocks_than_threads(void **state)
     assert_int_equal(seen.runs[2], 0);
 }
 
+/* In order, on the calling thread, under its number; also where the outer loop has one block. */
 static void test_nested_loop_runs_on_its_thread(void **state)
 {
-    tally seen = {0};
-
     (void)state;
-    check_ok(pkm_threads_set(2));
-    pkm_parallel(4, nest, &seen);
-    for (int i = 0; i < BLOCKS; i++)
-        assert_int_equal(seen.nested[i], 1);
+    check_ok(pkm_threads_set(4));
+    for (int n_blocks = 1; n_blocks <= 8; n_blocks++) {
+        nested_loop loops[8];
+        tally after = {0};
+
+        pkm_parallel(n_blocks, nest, loops);
+        for (int i = 0; i < n_blocks; i++) {
+            assert_int_equal(loops[i].runs, INNER);
+            assert_true(loops[i].as_outer);
+            assert_true(loops[i].in_order);
+        }
+        assert_int_equal(loops[n_blocks - 1].outer, n_blocks < 4 ? n_blocks - 1 : 3);
+        pkm_parallel(4, count, &after);
+        assert_int_equal(after.thread[3], 3);
+    }
 }
 
 static void test_choice(void **state)

@@ -15,6 +15,9 @@ enum { MAX_THREADS = 1024 };
 static _Atomic int threads_asked;
 static _Atomic int threads_in_use;
 
+/* The number of the calling thread in the loop whose body it is in; -1: in none. */
+static _Thread_local int body_thread = -1;
+
 static int affinity_cores(void)
 {
     cpu_set_t set;
@@ -129,24 +132,30 @@ int pkm_threads(void)
     return threads;
 }
 
+static void run_blocks(int64_t first, int64_t last, int thread, pkm_block_body body, void *user)
+{
+    int outer = body_thread;
+
+    body_thread = thread;
+    for (int64_t block = first; block < last; block++)
+        body(block, thread, user);
+    body_thread = outer;
+}
+
 void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user)
 {
     int team = (int)pkm_min_i64(pkm_threads(), n_blocks);
 
-    if (team <= 1 || omp_in_parallel()) {
-        for (int64_t block = 0; block < n_blocks; block++)
-            body(block, 0, user);
+    if (team <= 1 || body_thread >= 0) {
+        run_blocks(0, n_blocks, (int)pkm_max_i64(body_thread, 0), body, user);
         return;
     }
 #pragma omp parallel num_threads(team)
     {
         int thread = omp_get_thread_num();
         int size = omp_get_num_threads(); /* the system may grant fewer than asked for */
-        int64_t first = n_blocks * thread / size;
-        int64_t last = n_blocks * (thread + 1) / size;
 
-        for (int64_t block = first; block < last; block++)
-            body(block, thread, user);
+        run_blocks(n_blocks * thread / size, n_blocks * (thread + 1) / size, thread, body, user);
     }
 }
 
