@@ -161,8 +161,9 @@ static void run(const fixture *f, product_kind kind, pkm_dtype dtype, bool accum
         check_ok(
             pkm_dense_backward_input(f->dense, result, dtype, f->dy_in, f->n_rows, accumulate));
     else
-        check_ok(pkm_dense_backward_weight(f->dense, result, NULL, f->x_in, f->dy_in, f->n_rows,
-                                           accumulate));
+        check_ok(pkm_dense_backward_weight(
+            f->dense, &(pkm_dense_grads){.weight = result, .add_weight = accumulate}, f->x_in,
+            f->dy_in, f->n_rows));
     to_floats(out, result, count, dtype);
     guard_free(result, bytes);
 }
@@ -238,7 +239,7 @@ static void test_products(void **state)
                                rows[r], variant & 4);
 }
 
-/* dbias: column sums of dy, written and added to. */
+/* dbias: column sums of dy, written and added to, whatever is done with dweight. */
 static void test_bias_gradient(void **state)
 {
     fixture f;
@@ -249,17 +250,21 @@ static void test_bias_gradient(void **state)
                                .backward = true,
                                .max_rows = MAX_ROWS};
     float dweight[8 * 33], dbias[33], want[33] = {0};
+    pkm_dense_grads grads = {.weight = dweight, .bias = dbias};
 
     (void)state;
     setup(&f, config, MAX_ROWS, true);
     for (int64_t r = 0; r < MAX_ROWS; r++)
         for (int64_t o = 0; o < 33; o++)
             want[o] += f.dy[r * 33 + o];
-    check_ok(pkm_dense_backward_weight(f.dense, dweight, dbias, f.x_in, f.dy_in, MAX_ROWS, false));
-    assert_memory_equal(dbias, want, sizeof want);
-    check_ok(pkm_dense_backward_weight(f.dense, dweight, dbias, f.x_in, f.dy_in, MAX_ROWS, true));
-    for (int64_t o = 0; o < 33; o++)
-        assert_true(dbias[o] == 2 * want[o]);
+    memset(dweight, 0, sizeof dweight);
+    for (int pass = 0; pass < 4; pass++) {
+        grads.add_weight = pass % 2 == 0;
+        grads.add_bias = pass % 3 > 0; /* all four pairs; what is not added to starts afresh */
+        check_ok(pkm_dense_backward_weight(f.dense, &grads, f.x_in, f.dy_in, MAX_ROWS));
+        for (int64_t o = 0; o < 33; o++)
+            assert_true(dbias[o] == (float)(pass % 3 + 1) * want[o]);
+    }
     teardown(&f);
 }
 
@@ -268,12 +273,12 @@ static void run_all(fixture *f, int threads, float *out)
 {
     int64_t weights = f->config.n_in * f->config.n_out;
     float *dx = out + f->n_rows * f->config.n_out, *dweight = dx + f->n_rows * f->config.n_in;
+    pkm_dense_grads grads = {.weight = dweight, .bias = dweight + weights};
 
     check_ok(pkm_threads_set(threads));
     check_ok(pkm_dense_forward(f->dense, out, PKM_F32, f->x_in, f->bias, f->n_rows));
     check_ok(pkm_dense_backward_input(f->dense, dx, PKM_F32, f->dy_in, f->n_rows, false));
-    check_ok(pkm_dense_backward_weight(f->dense, dweight, dweight + weights, f->x_in, f->dy_in,
-                                       f->n_rows, false));
+    check_ok(pkm_dense_backward_weight(f->dense, &grads, f->x_in, f->dy_in, f->n_rows));
     check_ok(pkm_threads_set(0));
 }
 

@@ -68,10 +68,18 @@ pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const
 pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dtype, const void *dy,
                                     int64_t n_rows, bool accumulate);
 
-/* dweight (layout of the config, f32) = or += the products of x and dy over the rows; dbias
- * [n_out] = or += column sums of dy (NULL: none). */
-pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
-                                     const void *dy, int64_t n_rows, bool accumulate);
+/* Where the gradients of weight and bias go. Each is written or added to by itself: maps may share
+ * the one without sharing the other. */
+typedef struct pkm_dense_grads {
+    float *weight; /* layout of the config, f32 */
+    float *bias;   /* [n_out]; NULL: none */
+    bool add_weight, add_bias;
+} pkm_dense_grads;
+
+/* grads->weight = or += the products of x and dy over the rows; grads->bias = or += column sums of
+ * dy. */
+pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *grads, const void *x,
+                                     const void *dy, int64_t n_rows);
 
 /* Bytes of packed weights such a map comes to hold in training; scratch not counted. */
 size_t pkm_dense_bytes(const pkm_dense_config *config);

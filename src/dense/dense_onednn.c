@@ -140,17 +140,18 @@ pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dty
     return pkm_rows_product_run(&dense->backward_input, dense->scratch, dense->master, &call);
 }
 
-pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
-                                     const void *dy, int64_t n_rows, bool accumulate)
+pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *grads, const void *x,
+                                     const void *dy, int64_t n_rows)
 {
     bool in_out = dense->config.layout == PKM_WEIGHT_IN_OUT;
-    pkm_weight_call call = {.c = dweight,
-                            .sums = dbias,
+    pkm_weight_call call = {.c = grads->weight,
+                            .sums = grads->bias,
                             .sums_left = !in_out,
                             .left = in_out ? x : dy,
                             .right = in_out ? dy : x,
                             .n_rows = n_rows,
-                            .accumulate = accumulate};
+                            .accumulate = grads->add_weight,
+                            .accumulate_sums = grads->add_bias};
 
     PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
     return pkm_weight_product_run(&dense->backward_weight, dense->scratch, &call);

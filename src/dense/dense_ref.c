@@ -153,30 +153,30 @@ pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dty
     return PKM_OK;
 }
 
-pkm_status pkm_dense_backward_weight(pkm_dense *dense, float *dweight, float *dbias, const void *x,
-                                     const void *dy, int64_t n_rows, bool accumulate)
+pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *grads, const void *x,
+                                     const void *dy, int64_t n_rows)
 {
     const pkm_dense_config *config = &dense->config;
     const float one = 1.0f;
     view upstream = {(void *)dy, config->compute, config->n_out, 1};
-    product job = {.c = weight_view(dense, dweight, PKM_F32),
+    product job = {.c = weight_view(dense, grads->weight, PKM_F32),
                    .a = transposed((view){(void *)x, config->compute, config->n_in, 1}),
                    .b = upstream,
                    .m = config->n_in,
                    .n = config->n_out,
                    .k = n_rows,
-                   .accumulate = accumulate};
-    product column_sums = {.c = {dbias, PKM_F32, 0, 1},
+                   .accumulate = grads->add_weight};
+    product column_sums = {.c = {grads->bias, PKM_F32, 0, 1},
                            .a = {(void *)&one, PKM_F32, 0, 0},
                            .b = upstream,
                            .m = 1,
                            .n = config->n_out,
                            .k = n_rows,
-                           .accumulate = accumulate};
+                           .accumulate = grads->add_bias};
 
     PKM_TRY(pkm_dense_check_rows(config, n_rows));
     pkm_parallel(config->n_in, product_row, &job);
-    if (dbias != NULL)
+    if (grads->bias != NULL)
         product_row(0, 0, &column_sums);
     return PKM_OK;
 }

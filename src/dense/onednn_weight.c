@@ -28,7 +28,7 @@ typedef struct weight_job {
     const pkm_weight_call *call;
     const char *left, *right; /* of this chunk */
     int64_t rows, count;      /* rows of the chunk, and those that exist */
-    bool accumulate;
+    bool accumulate, accumulate_sums;
     char *turned;   /* left transposed, [m, rows] native */
     char *form;     /* right, packed as `layout` says */
     float *partial; /* [rows / COPY_ROWS, width of the summed side], if sums are asked for */
@@ -221,7 +221,7 @@ static void finish_sums(const weight_job *job)
     int64_t width = summed_width(job);
 
     for (int64_t j = 0; j < width; j++) {
-        double sum = job->accumulate ? (double)job->call->sums[j] : 0.0;
+        double sum = job->accumulate_sums ? (double)job->call->sums[j] : 0.0;
 
         for (int64_t block = 0; block < job->rows / COPY_ROWS; block++)
             sum += (double)job->partial[block * width + j];
@@ -278,6 +278,7 @@ pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch
         job.left = (const char *)call->left + (size_t)(first * product->m) * element;
         job.right = (const char *)call->right + (size_t)(first * product->n) * element;
         job.accumulate = call->accumulate || first > 0;
+        job.accumulate_sums = call->accumulate_sums || first > 0;
         PKM_TRY(need_gemms(product, &job, chunk));
         PKM_TRY(plan_scratch(&job, scratch));
         PKM_TRY(run_chunk(&job));

@@ -27,7 +27,7 @@ typedef struct pkm_weight_call {
     bool sums_left;           /* of left [m], else of right [n] */
     const void *left, *right; /* [n_rows, m], [n_rows, n] */
     int64_t n_rows;
-    bool accumulate;
+    bool accumulate, accumulate_sums;
 } pkm_weight_call;
 
 pkm_status pkm_weight_product_run(pkm_weight_product *product, pkm_dense_scratch *scratch,

@@ -25,13 +25,22 @@ typedef struct backward_rows {
     bool batch; /* forward used the batch's statistics */
 } backward_rows;
 
+/* The gradients of one of the layer's maps from its input and the gradient of its output. */
+static pkm_status backward_map(pkm_param *weight, pkm_param *bias, const void *in, const void *dy,
+                               const backward_rows *rows)
+{
+    pkm_dense_grads grads = {weight->grad, bias->grad, rows->accumulate_params,
+                             rows->accumulate_params};
+
+    return pkm_dense_backward_weight(weight->dense, &grads, in, dy, rows->n_rows);
+}
+
 /* *upstream [n_rows, D_v] f32 = dL/dr, with the gradients of projection and output gate. */
 static pkm_status backward_output(pkm_memory_layer *layer, backward_rows *rows,
                                   const layer_saved *saved, const layer_scratch *scratch,
                                   const float **upstream)
 {
     int64_t n = rows->n_rows, count = n * layer->config.value_dim;
-    bool add = rows->accumulate_params;
     const void *gated;
 
     *upstream = scratch->bag;
@@ -43,16 +52,14 @@ static pkm_status backward_output(pkm_memory_layer *layer, backward_rows *rows,
         return PKM_OK;
     }
     gated = pkm_layer_gated(layer, saved, scratch->gated, n);
-    PKM_TRY(pkm_dense_backward_weight(layer->value_weight->dense, layer->value_weight->grad,
-                                      layer->value_bias->grad, gated, rows->dy, n, add));
+    PKM_TRY(backward_map(layer->value_weight, layer->value_bias, gated, rows->dy, rows));
     PKM_TRY(pkm_dense_backward_input(layer->value_weight->dense, scratch->bag, PKM_F32, rows->dy, n,
                                      false));
     if (layer->swilu_weight == NULL)
         return PKM_OK;
     pkm_swilu_backward(scratch->bag, scratch->gated, layer->compute, saved->bag, saved->swilu,
                        count);
-    PKM_TRY(pkm_dense_backward_weight(layer->swilu_weight->dense, layer->swilu_weight->grad,
-                                      layer->swilu_bias->grad, rows->x, scratch->gated, n, add));
+    PKM_TRY(backward_map(layer->swilu_weight, layer->swilu_bias, rows->x, scratch->gated, rows));
     if (rows->dx == NULL)
         return PKM_OK;
     PKM_TRY(pkm_dense_backward_input(layer->swilu_weight->dense, rows->dx, layer->compute,
@@ -102,9 +109,7 @@ static pkm_status backward_real_rows(pkm_memory_layer *layer, backward_rows *row
         pkm_convert(scratch->dq_compute, layer->compute, dq, PKM_F32, rows->n_rows * layer->width);
         dq = scratch->dq_compute;
     }
-    PKM_TRY(pkm_dense_backward_weight(layer->query_weight->dense, layer->query_weight->grad,
-                                      layer->query_bias->grad, rows->x, dq, rows->n_rows,
-                                      rows->accumulate_params));
+    PKM_TRY(backward_map(layer->query_weight, layer->query_bias, rows->x, dq, rows));
     if (rows->dx == NULL)
         return PKM_OK;
     return pkm_dense_backward_input(layer->query_weight->dense, rows->dx, layer->compute, dq,

@@ -190,6 +190,8 @@ static pkm_status cross_entropy_backward(pkm_node *node, const pkm_run *run)
     const void *slope = node->saved[0]->data;
     scale_job job = {.node = node, .n_rows = run->n_rows, .dim = pkm_tensor_width(node->in[0])};
     int64_t n_blocks = pkm_ceil_div(run->n_rows, SCALED_ROWS);
+    pkm_dense_grads grads = {.weight = weight->grad,
+                             .add_weight = pkm_node_adds_param(node, 0, run)};
 
     job.dx = run->workspace;
     job.scaled_x = job.dx + run->n_rows * job.dim;
@@ -201,8 +203,7 @@ static pkm_status cross_entropy_backward(pkm_node *node, const pkm_run *run)
     if (weight->grad == NULL)
         return PKM_OK;
     pkm_parallel(n_blocks, scale_x, &job);
-    return pkm_dense_backward_weight(weight->dense, weight->grad, NULL, job.scaled_x, slope,
-                                     run->n_rows, pkm_node_adds_param(node, 0, run));
+    return pkm_dense_backward_weight(weight->dense, &grads, job.scaled_x, slope, run->n_rows);
 }
 
 static pkm_cost cross_entropy_cost(const pkm_node *node, int64_t n_rows, bool backward)

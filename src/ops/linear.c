@@ -90,8 +90,9 @@ static pkm_status linear_backward(pkm_node *node, const pkm_run *run)
 {
     pkm_tensor *in = node->in[0];
     pkm_param *weight = node->param[0];
-    float *dbias = node->n_param > 1 ? node->param[1]->grad : NULL;
     const void *dy = node->out->grad;
+    pkm_dense_grads grads = {.weight = weight->grad,
+                             .add_weight = pkm_node_adds_param(node, 0, run)};
 
     if (converts_gradient(node)) {
         conversion c = {run->workspace, dy};
@@ -104,8 +105,11 @@ static pkm_status linear_backward(pkm_node *node, const pkm_run *run)
                                          node->in_adds[0]));
     if (weight->grad == NULL)
         return PKM_OK;
-    return pkm_dense_backward_weight(weight->dense, weight->grad, dbias, in->data, dy, run->n_rows,
-                                     pkm_node_adds_param(node, 0, run));
+    if (node->n_param > 1) {
+        grads.bias = node->param[1]->grad;
+        grads.add_bias = pkm_node_adds_param(node, 1, run);
+    }
+    return pkm_dense_backward_weight(weight->dense, &grads, in->data, dy, run->n_rows);
 }
 
 static pkm_cost linear_cost(const pkm_node *node, int64_t n_rows, bool backward)
