@@ -60,6 +60,13 @@ static pkm_status evaluation_begin(eval_call *out, pkm_model *model)
     return pkm_score_usage_start(model->gpt);
 }
 
+/* Whatever happened, the model counts no more and keeps nothing of the evaluation. */
+static void evaluation_release(eval_call *call, pkm_model *model)
+{
+    pkm_score_usage_stop(model->gpt);
+    pkm_scorer_release(&call->scorer);
+}
+
 static pkm_status evaluation_end(eval_call *call, pkm_eval_result *out, double bytes)
 {
     pkm_eval_result result = {0};
@@ -113,7 +120,7 @@ pkm_status pkm_model_eval_data(pkm_model *model, pkm_eval_result *out, const pkm
 
         status = evaluation_end(&call, out, share * (double)pkm_data_bytes(data));
     }
-    pkm_scorer_release(&call.scorer);
+    evaluation_release(&call, model);
     return status;
 }
 
@@ -166,6 +173,6 @@ pkm_status pkm_model_eval_text(pkm_model *model, pkm_eval_result *out, const cha
     if (status == PKM_OK)
         status = evaluation_end(&call, out, bytes);
     pkm_encoder_destroy(encoder);
-    pkm_scorer_release(&call.scorer);
+    evaluation_release(&call, model);
     return status;
 }

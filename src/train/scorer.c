@@ -106,6 +106,12 @@ pkm_status pkm_score_usage_start(pkm_gpt *gpt)
     return PKM_OK;
 }
 
+void pkm_score_usage_stop(pkm_gpt *gpt)
+{
+    for (int i = 0; i < gpt->n_memories; i++)
+        pkm_memory_layer_usage_stop(gpt->memories[i]);
+}
+
 pkm_status pkm_score_usage_finish(pkm_gpt *gpt, pkm_usage **out, int *n_usage)
 {
     int heads = (int)gpt->config.memory.heads, count = 0;
@@ -122,8 +128,8 @@ pkm_status pkm_score_usage_finish(pkm_gpt *gpt, pkm_usage **out, int *n_usage)
             status = pkm_usage_result(counter, &usage[count], head);
             usage[count++].layer = (int)gpt->config.memory_layers.value[i];
         }
-        pkm_memory_layer_usage_stop(gpt->memories[i]);
     }
+    pkm_score_usage_stop(gpt);
     if (status != PKM_OK) {
         pkm_free(usage);
         return status;
