@@ -71,8 +71,7 @@ int cmd_fail(const cmd_input *input, const char *format, ...) __attribute__((for
 int cmd_usage(const cmd_input *input, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int cmd_no_memory(const cmd_input *input);
-/* The library's message, and the exit code of its status; a call that a signal cancelled says
- * nothing. */
+/* The library's message; returns the exit code of its status. */
 int cmd_status(const cmd_input *input, pkm_status status);
 
 void cmd_print_help(const cmd *command);

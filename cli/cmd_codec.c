@@ -120,12 +120,24 @@ static int encode_document(codec *work, const char *text, size_t bytes, int64_t 
     return CMD_DONE;
 }
 
-/* Reads the ids of text into work->ids and counts them in *n_ids; the message names the word that
- * is none. */
+/* Refuses `word`, which stands in a text that begins in line `line`. */
+static int refuse_word(const codec *work, const char *text, const char *word, size_t length,
+                       int64_t line)
+{
+    for (const char *c = text; c < word; c++)
+        line += *c == '\n';
+    return cmd_fail(work->input,
+                    "%s: line %" PRId64 ": '%.*s' is not a token id: expected 0 to %lld",
+                    input_name(work->path), line, (int)(length < 40 ? length : 40), word,
+                    (long long)pkm_tokenizer_vocab_size(work->tokenizer) - 1);
+}
+
+/* Reads the ids of text, which begins in line `line`, into work->ids and counts them in *n_ids. */
 static int parse_ids(codec *work, const char *text, size_t bytes, int64_t line, int64_t *n_ids)
 {
     const char blanks[] = " \t\r\n\v\f";
-    const char *end = text + bytes;
+    const char *word = text, *end = text + bytes;
+    const int64_t vocab_size = pkm_tokenizer_vocab_size(work->tokenizer);
     size_t most = bytes / 2 + 1; /* ids are at least a digit and a blank apart */
 
     if (most > work->ids_capacity) {
@@ -135,18 +147,17 @@ static int parse_ids(codec *work, const char *text, size_t bytes, int64_t line, 
         if (work->ids == NULL)
             return cmd_no_memory(work->input);
     }
-    for (text += strspn(text, blanks); text < end; text += strspn(text, blanks)) {
-        size_t length = strcspn(text, blanks);
+    for (word += strspn(word, blanks); word < end; word += strspn(word, blanks)) {
+        size_t length = strcspn(word, blanks);
         char *stop;
         long id;
 
         errno = 0;
-        id = strtol(text, &stop, 10);
-        if (length == 0 || stop != text + length || errno != 0 || id < 0 || id > INT32_MAX)
-            return cmd_fail(work->input, "%s: line %" PRId64 ": '%.*s' is not a token id",
-                            input_name(work->path), line, (int)(length < 40 ? length : 40), text);
+        id = strtol(word, &stop, 10);
+        if (length == 0 || stop != word + length || errno != 0 || id < 0 || id >= vocab_size)
+            return refuse_word(work, text, word, length, line);
         work->ids[(*n_ids)++] = (int32_t)id;
-        text += length;
+        word += length;
     }
     return CMD_DONE;
 }
@@ -156,13 +167,14 @@ static int decode_document(codec *work, const char *text, size_t bytes, int64_t 
     char *out;
     size_t out_bytes;
     int64_t n_ids = 0;
+    pkm_status status;
     int code = parse_ids(work, text, bytes, line, &n_ids);
 
     if (code != CMD_DONE)
         return code;
-    if (pkm_tokenizer_decode(work->tokenizer, &out, &out_bytes, work->ids, n_ids) != PKM_OK)
-        return cmd_fail(work->input, "%s: line %" PRId64 ": %s", input_name(work->path), line,
-                        pkm_last_error());
+    status = pkm_tokenizer_decode(work->tokenizer, &out, &out_bytes, work->ids, n_ids);
+    if (status != PKM_OK)
+        return cmd_status(work->input, status);
     fwrite(out, 1, out_bytes, stdout);
     if (work->lines)
         putchar('\n');

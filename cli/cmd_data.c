@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "output_folder.h"
 #include "progress.h"
 #include "stop.h"
 
@@ -86,8 +87,11 @@ int cmd_data(const cmd_input *input)
     };
     pkm_data_summary summary;
     pkm_tokenizer *tokenizer;
-    pkm_status status = pkm_tokenizer_load(&tokenizer, options->tokenizer);
+    pkm_status status;
 
+    if (!output_folder_check(input, options->out))
+        return CMD_FAILED;
+    status = pkm_tokenizer_load(&tokenizer, options->tokenizer);
     if (status != PKM_OK)
         return cmd_status(input, status);
     stop_catch();

@@ -4,13 +4,17 @@
  * of equal depth are trained on the same tokens, one plain and one with a memory; both are scored
  * on the held-out side, and the better one writes a text.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "demo_folder.h"
 #include "model_file.h"
+#include "output_folder.h"
 #include "progress.h"
 #include "stop.h"
 #include "train_view.h"
@@ -276,7 +280,10 @@ int cmd_demo(const cmd_input *input)
     pkm_status status;
     char took[16];
 
-    if (!demo_folder_prepare(&demo.folder, input, demo.options->out))
+    if (access(demo.text, R_OK) != 0)
+        return cmd_fail(input, "%s: cannot read: %s", demo.text, strerror(errno));
+    if (!output_folder_check(input, demo.options->out) ||
+        !demo_folder_prepare(&demo.folder, input, demo.options->out))
         return CMD_FAILED;
     stop_catch();
     status = run(&demo);

@@ -29,6 +29,8 @@ static const pkm_option rows[] = {
     {.name = "data",
      .type = PKM_OPTION_STRING,
      .offset = offsetof(eval_options, data),
+     .min = 1,
+     .preset = "",
      .unit = "DIR",
      .help = "data set; its held-out side is scored"},
     {.name = "text",
@@ -144,6 +146,8 @@ int cmd_eval(const cmd_input *input)
 
     if (data == (n_options > 0))
         return cmd_usage(input, "give either --data DIR or --text FILE...");
+    if (!data && options->max_tokens > 0)
+        return cmd_usage(input, "--max-tokens goes with --data: files of --text are read whole");
     if (data && input->n_args > 0)
         return cmd_usage(input, "unexpected argument '%s'", input->args[0]);
     files = calloc((size_t)n_files + 1, sizeof *files);

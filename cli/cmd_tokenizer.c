@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pkm tokenizer train: learn a vocabulary from files and folders. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "output_folder.h"
 #include "progress.h"
 #include "stop.h"
 
@@ -37,6 +39,20 @@ static const pkm_option rows[] = {
 
 const pkm_option_table cmd_tokenizer_train_options = CMD_OPTIONS(rows, train_options);
 
+/* What models and data sets rest on is not replaced, and learning is not begun for nothing. */
+static bool check_out(const cmd_input *input, const char *dir)
+{
+    char path[4096];
+
+    if (!output_folder_check(input, dir))
+        return false;
+    if (snprintf(path, sizeof path, "%s/tokenizer.json", dir) < (int)sizeof path &&
+        access(path, F_OK) != 0)
+        return true;
+    (void)cmd_fail(input, "%s exists: choose another folder, or remove it", path);
+    return false;
+}
+
 int cmd_tokenizer_train(const cmd_input *input)
 {
     const train_options *options = input->options;
@@ -50,6 +66,8 @@ int cmd_tokenizer_train(const cmd_input *input)
     pkm_tokenizer *tokenizer = NULL;
     pkm_status status;
 
+    if (!check_out(input, options->out))
+        return CMD_FAILED;
     stop_catch();
     status = pkm_tokenizer_train(&tokenizer, input->args, input->n_args, &config);
     progress_end(&bar);

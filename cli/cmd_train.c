@@ -32,6 +32,8 @@ static const pkm_option rows[] = {
     {.name = "config",
      .type = PKM_OPTION_STRING,
      .offset = offsetof(train_options, config),
+     .min = 1,
+     .preset = "",
      .unit = "FILE",
      .help = "JSON file of the options below; the command line wins"},
     {.name = "resume",
@@ -42,6 +44,8 @@ static const pkm_option rows[] = {
     {.name = "init_from",
      .type = PKM_OPTION_STRING,
      .offset = offsetof(train_options, init_from),
+     .min = 1,
+     .preset = "",
      .unit = "MODEL",
      .help = "start from the weights of another model"},
     {.name = "print_config",
@@ -126,17 +130,43 @@ static int train(const cmd_input *input)
     stop_catch();
     status = pkm_train(&result, &paths, input->training, train_view_show, &view);
     progress_end(&view.bar);
-    if (status == PKM_ERR_CANCELLED) {
-        fprintf(stderr, "pkm train: %s\n", pkm_last_error());
-        print_resume_command(input);
+    if (status != PKM_OK) {
+        int code = cmd_status(input, status);
+
+        if (status == PKM_ERR_CANCELLED)
+            print_resume_command(input);
+        return code;
     }
-    if (status != PKM_OK)
-        return cmd_status(input, status);
     printf("%s: step %" PRId64 ", %" PRId64 " tokens", options->out, result.step, result.tokens);
     if (isfinite(result.val_loss))
         printf(", held-out loss %.4f, perplexity %.2f", result.val_loss, exp(result.val_loss));
     putchar('\n');
     return CMD_DONE;
+}
+
+/* An option of a memory that is not there would be ignored without a word. A run or a model to
+ * start from may bring the memory. */
+static bool check_memory_options(const cmd_input *input)
+{
+    const train_options *options = input->options;
+    const pkm_train_options *training = pkm_options_values(input->training);
+    const pkm_option_table *table = pkm_train_option_table();
+
+    if (training->memory_layers.count > 0 || options->resume || options->init_from[0] != '\0' ||
+        pkm_options_origin(input->training, "memory_layers") == PKM_ORIGIN_ARGS)
+        return true;
+    for (int i = 0; i < table->count; i++) {
+        const pkm_option *row = &table->rows[i];
+        char flag[64];
+
+        if (strcmp(row->group, "Memory") != 0 ||
+            pkm_options_origin(input->training, row->name) != PKM_ORIGIN_ARGS)
+            continue;
+        pkm_option_flag(flag, sizeof flag, row);
+        cmd_usage(input, "%s does nothing without --memory-layers: give both or neither", flag);
+        return false;
+    }
+    return true;
 }
 
 int cmd_train(const cmd_input *input)
@@ -151,5 +181,5 @@ int cmd_train(const cmd_input *input)
     }
     if (options->print_config)
         return print_config(input);
-    return cmd_check_required(input) ? train(input) : CMD_USAGE;
+    return cmd_check_required(input) && check_memory_options(input) ? train(input) : CMD_USAGE;
 }

@@ -224,7 +224,7 @@ bool cmd_check_required(const cmd_input *input)
         const pkm_option *row = &table->rows[i];
         char flag[64];
 
-        if (row->type != PKM_OPTION_STRING || row->min < 1 ||
+        if (!pkm_option_required(row) ||
             (*(const char *const *)((const char *)input->options + row->offset))[0] != '\0')
             continue;
         pkm_option_flag(flag, sizeof flag, row);
@@ -238,6 +238,13 @@ static bool check_args(const cmd_input *input)
 {
     const cmd *command = input->cmd;
 
+    for (int i = 0; i < input->n_args; i++) {
+        if (input->args[i][0] != '\0')
+            continue;
+        cmd_usage(input, "an argument is empty: expected %s",
+                  command->args != NULL ? command->args : "options only");
+        return false;
+    }
     if (input->n_args < command->min_args)
         cmd_usage(input, "%s is missing", command->args);
     else if (input->n_args > command->max_args)

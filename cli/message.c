@@ -53,10 +53,10 @@ int cmd_no_memory(const cmd_input *input)
 
 int cmd_status(const cmd_input *input, pkm_status status)
 {
-    if (status == PKM_ERR_CANCELLED && stop_signal() != 0)
-        return 128 + stop_signal();
     (void)cmd_fail(input, "%s", pkm_last_error());
     switch (status) {
+    case PKM_ERR_CANCELLED:
+        return stop_signal() != 0 ? 128 + stop_signal() : CMD_FAILED;
     case PKM_ERR_ARG:
         return CMD_USAGE;
     case PKM_ERR_NOMEM:

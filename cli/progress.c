@@ -12,9 +12,9 @@
 
 static bool on_terminal(void)
 {
-    const char *term = getenv("TERM");
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 
-    return isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL && term != NULL &&
+    return isatty(STDERR_FILENO) && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
            strcmp(term, "dumb") != 0;
 }
 
@@ -78,7 +78,11 @@ int progress_phase(const char *phase, uint64_t done, uint64_t total, void *user)
 
     if (strcmp(bar->phase, phase) != 0) {
         snprintf(bar->phase, sizeof bar->phase, "%s", phase);
-        bar->shown_ns = 0;
+        /* Elsewhere what takes but a moment needs no line. */
+        if (on_terminal())
+            bar->shown_ns = 0;
+        else if (bar->shown_ns == 0)
+            bar->shown_ns = now_ns();
     }
     if (progress_due(bar)) {
         if (total > 0)

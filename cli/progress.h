@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Progress on stderr. On a terminal one line is redrawn, at most five times a second; elsewhere
- * (a pipe, TERM=dumb, NO_COLOR) whole lines come seldom.
+ * (a pipe, TERM=dumb, NO_COLOR not empty) whole lines come every ten seconds.
  */
 #ifndef PKM_CLI_PROGRESS_H
 #define PKM_CLI_PROGRESS_H

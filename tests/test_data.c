@@ -298,10 +298,6 @@ static void test_refusals(void **state)
     prepare("set", "corpus.txt", 0, 0);
     check_fails(pkm_data_prepare(&summary, set, tokenizer, paths, 1, &config), PKM_ERR_STATE,
                 "set/meta.json", "exists", NULL);
-    assert_int_equal(unlink(in_folder("set/meta.json")), 0);
-    check_fails(pkm_data_prepare(&summary, set, tokenizer, paths, 1, &config), PKM_ERR_STATE,
-                "train-00000.bin", "exists", NULL);
-    assert_true(pkm_file_exists(in_folder("set/train-00000.bin")));
     check_ok(pkm_directory_remove(set));
     for (int i = 0; i < 2; i++) {
         config.progress = cancel;
@@ -325,6 +321,35 @@ static void test_refusals(void **state)
     paths[0] = in_folder("tree/fifo");
     check_fails(pkm_data_prepare(&summary, set, tokenizer, paths, 1, &config), PKM_ERR_IO,
                 "tree/fifo", NULL);
+}
+
+/* What a killed process left goes, what the user keeps there stays, and two do not write at once.
+ */
+static void test_leftovers(void **state)
+{
+    const pkm_data_config config = {0};
+    const char *paths[] = {corpus};
+    pkm_data_summary summary;
+    int claim;
+
+    (void)state;
+    check_ok(pkm_directory_remove(set));
+    check_ok(pkm_directory_create(in_folder("set/shards.tmp-12")));
+    check_ok(pkm_directory_create(in_folder("set/shards.tmp-x")));
+    write_text("set/shards.tmp-12/train-00000.bin", "half");
+    write_text("set/train-00000.bin", "a shard without its list");
+    write_text("set/notes.tmp-12", "precious");
+    check_ok(pkm_directory_claim(&claim, set, "shards"));
+    check_fails(pkm_data_prepare(&summary, set, tokenizer, paths, 1, &config), PKM_ERR_STATE, set,
+                "another process", NULL);
+    close(claim);
+    check_ok(pkm_data_prepare(&summary, set, tokenizer, paths, 1, &config));
+    assert_false(pkm_directory_exists(in_folder("set/shards.tmp-12")));
+    assert_true(pkm_directory_exists(in_folder("set/shards.tmp-x")));
+    assert_true(pkm_file_exists(in_folder("set/notes.tmp-12")));
+    check_side("set", PKM_SPLIT_TRAIN,
+               "the cat sat on the mat; the dog sat on the log\n"
+               "the rat sat on the hat; the hog sat on the cog\n" END);
 }
 
 typedef struct malformed {
@@ -457,11 +482,17 @@ static void test_allocation_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_taken),    cmocka_unit_test(test_held_out),
-        cmocka_unit_test(test_single_document),  cmocka_unit_test(test_shards),
-        cmocka_unit_test(test_streaming),        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_malformed_meta),
-        cmocka_unit_test(test_malformed_shards), cmocka_unit_test(test_allocation_failures),
+        cmocka_unit_test(test_what_is_taken),
+        cmocka_unit_test(test_held_out),
+        cmocka_unit_test(test_single_document),
+        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_streaming),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_leftovers),
+        cmocka_unit_test(test_malformed_meta),
+        cmocka_unit_test(test_malformed_shards),
+        cmocka_unit_test(test_allocation_failures),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

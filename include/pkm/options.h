@@ -44,7 +44,8 @@ typedef struct pkm_option {
     pkm_option_type type;
     size_t offset;       /* of the field in the struct the table describes */
     double min, max;     /* of a number, inclusive; of a text's length in bytes, max 0: any */
-    const char *preset;  /* default, as it would be typed; NULL: false, 0, "", empty */
+    const char *preset;  /* default, as it would be typed; NULL: false, 0, "", empty. A text with
+                          * min > 0 must be given where it is NULL, and may be left out where "" */
     const char *choices; /* of PKM_OPTION_CHOICE: "a|b|c" */
     const char *unit;    /* of a number: "tokens"; of a text, what it is: "FILE"; NULL: none */
     const char *group;   /* heading in --help; rows of a group stand together */
@@ -169,6 +170,14 @@ PKM_API pkm_status pkm_options_json(const pkm_option_set *set, char **out);
  * Since:   0.1
  */
 PKM_API void pkm_text_free(char *text);
+
+/**
+ * Whether an option must be given; for tools, as the library itself does not insist.
+ *
+ * Threads: any thread
+ * Since:   0.1
+ */
+PKM_API bool pkm_option_required(const pkm_option *row);
 
 /* Room that pkm_option_text never needs more of. */
 enum { PKM_OPTION_TEXT_BYTES = 1024 };

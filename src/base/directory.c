@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -87,6 +88,53 @@ pkm_status pkm_directory_remove(const char *path)
     if (lstat(path, &info) != 0 && errno == ENOENT)
         return PKM_OK;
     return remove_entry(AT_FDCWD, path, 0);
+}
+
+/* Whether name is "STEM.tmp-123". */
+static bool is_leftover(const char *name, const char *stem)
+{
+    const char *mark = strstr(name, ".tmp-");
+
+    if (mark == NULL || mark[5] == '\0' || mark[5 + strspn(mark + 5, "0123456789")] != '\0')
+        return false;
+    return stem == NULL ||
+           (strlen(stem) == (size_t)(mark - name) && strncmp(name, stem, strlen(stem)) == 0);
+}
+
+pkm_status pkm_directory_tidy(const char *path, const char *stem)
+{
+    DIR *stream = opendir(path);
+    pkm_status status = PKM_OK;
+
+    if (stream == NULL)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", path);
+    for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
+         entry = readdir(stream))
+        if (is_leftover(entry->d_name, stem))
+            status = remove_entry(dirfd(stream), entry->d_name, 0);
+    closedir(stream);
+    if (status != PKM_OK)
+        pkm_error_prefix("%s", path);
+    return status;
+}
+
+pkm_status pkm_directory_claim(int *out, const char *path, const char *stem)
+{
+    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    pkm_status status = PKM_OK;
+
+    if (fd < 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        status = pkm_fail(PKM_ERR_STATE, "%s: another process is writing there", path);
+    if (status == PKM_OK)
+        status = pkm_directory_tidy(path, stem);
+    if (status != PKM_OK) {
+        pkm_io()->close(fd);
+        return status;
+    }
+    *out = fd;
+    return PKM_OK;
 }
 
 pkm_status pkm_disk_free(uint64_t *out, const char *path)

@@ -52,6 +52,12 @@ bool pkm_directory_exists(const char *path);
 pkm_status pkm_directory_create(const char *path);
 /* fsync of a directory, so that names in it last. */
 pkm_status pkm_directory_sync(const char *path);
+/* Removes what killed processes left in the folder: `stem`.tmp-<pid>, for a NULL stem any such
+ * name. The caller knows that no process is using them. */
+pkm_status pkm_directory_tidy(const char *path, const char *stem);
+/* Takes the folder for this process until *out is closed, and tidies it. PKM_ERR_STATE if another
+ * process has taken it. */
+pkm_status pkm_directory_claim(int *out, const char *path, const char *stem);
 /* Removes a folder of plain files and its subfolders; missing is no error. */
 pkm_status pkm_directory_remove(const char *path);
 /* Bytes free for this user on the file system of `path` (which must exist). */

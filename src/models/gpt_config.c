@@ -68,7 +68,11 @@ static pkm_status check_memory_layers(const pkm_gpt_config *config)
 
     PKM_TRY(pkm_check_range("the number of memory_layers", list->count, 0, PKM_LIST_MAX));
     for (int64_t i = 0; i < list->count; i++) {
-        PKM_TRY(pkm_check_range("memory_layers", list->value[i], 0, config->layers - 1));
+        if (list->value[i] < 0 || list->value[i] >= config->layers)
+            return pkm_fail(PKM_ERR_ARG,
+                            "memory_layers is %lld: the blocks of %lld layers are 0 to %lld",
+                            (long long)list->value[i], (long long)config->layers,
+                            (long long)config->layers - 1);
         if (i > 0 && list->value[i] <= list->value[i - 1])
             return pkm_fail(PKM_ERR_ARG, "memory_layers: %lld after %lld: expected ascending",
                             (long long)list->value[i], (long long)list->value[i - 1]);

@@ -8,6 +8,14 @@
 
 enum { POINTER_BYTES = 255 };
 
+static pkm_status not_a_model(const char *path)
+{
+    return pkm_fail(PKM_ERR_FORMAT,
+                    "%s: not a model: expected a folder with a config.json, or a file that names "
+                    "one beside it",
+                    path);
+}
+
 /* Replaces *path, a pointer file, by the folder it names beside itself. */
 static pkm_status follow_pointer(char **path)
 {
@@ -15,12 +23,14 @@ static pkm_status follow_pointer(char **path)
     size_t bytes;
     pkm_status status;
 
-    PKM_TRY(pkm_file_read(&text, &bytes, *path, POINTER_BYTES));
+    status = pkm_file_read(&text, &bytes, *path, POINTER_BYTES);
+    if (status == PKM_ERR_FORMAT) /* too long */
+        return not_a_model(*path);
+    PKM_TRY(status);
     text[strcspn(text, "\n")] = '\0';
     if (text[0] == '\0' || text[0] == '.' || strchr(text, '/') != NULL) {
         pkm_free(text);
-        return pkm_fail(PKM_ERR_FORMAT, "%s: is neither a folder nor the name of one beside it",
-                        *path);
+        return not_a_model(*path);
     }
     slash = strrchr(*path, '/');
     if (slash != NULL)

@@ -31,6 +31,11 @@ static const char *default_word(const pkm_option *row)
     return row->type == PKM_OPTION_LIST ? "none" : NULL;
 }
 
+bool pkm_option_required(const pkm_option *row)
+{
+    return row->type == PKM_OPTION_STRING && row->min > 0 && row->preset == NULL;
+}
+
 void pkm_option_flag(char *out, size_t bytes, const pkm_option *row)
 {
     bool on = row->type == PKM_OPTION_BOOL && row->preset != NULL && row->preset[0] == 't';
@@ -78,7 +83,7 @@ static void describe_limits(char *out, size_t bytes, const pkm_option *row)
     if (preset != NULL) {
         append(out, bytes, "default ");
         append(out, bytes, preset);
-    } else if (row->type == PKM_OPTION_STRING && row->min > 0) {
+    } else if (pkm_option_required(row)) {
         append(out, bytes, "required");
     } else if (row->type == PKM_OPTION_TEXTS) {
         append(out, bytes, "may be repeated");

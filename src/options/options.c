@@ -52,7 +52,7 @@ pkm_status pkm_options_create(pkm_option_set **out, const pkm_option_table *tabl
     for (int i = 0; i < table->count && status == PKM_OK; i++) {
         const pkm_option *row = &table->rows[i];
 
-        if (row->preset != NULL)
+        if (row->preset != NULL && (row->preset[0] != '\0' || row->type != PKM_OPTION_STRING))
             status = pkm_option_store_text(set, i, row->preset, row->name, PKM_ORIGIN_DEFAULT);
         else if (row->type == PKM_OPTION_STRING)
             status = pkm_string_copy(field_of(set, i), "");

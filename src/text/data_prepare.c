@@ -4,6 +4,7 @@
  * duplicates and the held-out side are known; the second encodes batches of text in parallel and
  * writes the ids in order. Memory does not grow with the corpus but for a record per file.
  */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ enum { SHARD_TOKENS = 100000000 }; /* if the caller does not say */
 
 typedef struct preparation {
     const char *dir;
+    char *parts; /* the folder inside it where files wait until all are whole */
+    int claim;   /* on dir; -1: none */
     const pkm_tokenizer *tokenizer;
     const pkm_data_config *config;
     pkm_file_list files;
@@ -38,12 +41,13 @@ typedef struct preparation {
     int64_t count_capacity;
 } preparation;
 
-static pkm_status refuse_existing(const char *dir, const char *name)
+/* A set that is there is left alone. */
+static pkm_status refuse_existing(const char *dir)
 {
     pkm_status status = PKM_OK;
     char *path;
 
-    PKM_TRY(pkm_path_join(&path, dir, name));
+    PKM_TRY(pkm_path_join(&path, dir, PKM_DATA_META_NAME));
     if (pkm_file_exists(path))
         status = pkm_fail(PKM_ERR_STATE,
                           "%s exists: choose another folder, or remove the data there", path);
@@ -51,33 +55,27 @@ static pkm_status refuse_existing(const char *dir, const char *name)
     return status;
 }
 
-/* A set that is there, whole or half written, is left alone. */
-static pkm_status check_folder(const char *dir)
+/* The folder for files on their way: all of the set appears in its folder when it is whole. */
+static pkm_status open_parts(preparation *p)
 {
-    PKM_TRY(refuse_existing(dir, PKM_DATA_META_NAME));
-    for (int split = 0; split < PKM_SPLITS; split++) {
-        char name[PKM_SHARD_NAME];
+    static const char stem[] = "shards";
+    char name[64];
 
-        pkm_shard_name(name, split, 0);
-        PKM_TRY(refuse_existing(dir, name));
-    }
-    return PKM_OK;
-}
-
-static pkm_status shard_path(char **out, const preparation *p, pkm_split split, int64_t shard)
-{
-    char name[PKM_SHARD_NAME];
-
-    pkm_shard_name(name, split, shard);
-    return pkm_path_join(out, p->dir, name);
+    PKM_TRY(pkm_directory_create(p->dir));
+    PKM_TRY(pkm_directory_claim(&p->claim, p->dir, stem));
+    PKM_TRY(refuse_existing(p->dir));
+    snprintf(name, sizeof name, "%s.tmp-%ld", stem, (long)getpid());
+    PKM_TRY(pkm_path_join(&p->parts, p->dir, name));
+    return pkm_directory_create(p->parts);
 }
 
 static pkm_status open_shard(preparation *p, pkm_split split)
 {
+    char name[PKM_SHARD_NAME], *path;
     pkm_status status;
-    char *path;
 
-    PKM_TRY(shard_path(&path, p, split, p->meta.sides[split].n_shards));
+    pkm_shard_name(name, split, p->meta.sides[split].n_shards);
+    PKM_TRY(pkm_path_join(&path, p->parts, name));
     status = pkm_token_writer_create(&p->open[split], path, pkm_token_width(p->meta.vocab_size));
     pkm_free(path);
     return status;
@@ -114,25 +112,6 @@ static pkm_status write_ids(preparation *p, pkm_split split, const int32_t *ids,
         count -= part;
     }
     return PKM_OK;
-}
-
-/* After a failure: nothing that looks like data stays behind. */
-static void remove_shards(preparation *p)
-{
-    for (int split = 0; split < PKM_SPLITS; split++) {
-        int64_t n_shards = p->meta.sides[split].n_shards + (p->open[split] != NULL);
-
-        pkm_token_writer_destroy(p->open[split]);
-        p->open[split] = NULL;
-        for (int64_t shard = 0; shard < n_shards; shard++) {
-            char *path;
-
-            if (shard_path(&path, p, split, shard) != PKM_OK)
-                return;
-            (void)pkm_io()->remove(AT_FDCWD, path, 0);
-            pkm_free(path);
-        }
-    }
 }
 
 static void encode_segment(int64_t block, int thread, void *user)
@@ -222,24 +201,56 @@ static pkm_status find_documents(preparation *p, const char *const *paths, int n
     PKM_TRY(pkm_document_set_create(&p->set, &p->files, p->config->val_fraction,
                                     p->config->progress, p->config->user));
     if (p->set.count == 0)
-        return pkm_fail(PKM_ERR_ARG, "%s: no text found", n_paths > 0 ? paths[0] : "no path");
+        return pkm_fail(PKM_ERR_ARG, "%s: no text found: empty and binary files do not count",
+                        n_paths > 0 ? paths[0] : "no path");
     p->meta.duplicates = p->set.duplicates;
     p->meta.binary_files = p->set.binary_files;
     p->meta.unreadable_files = p->set.unreadable_files;
     return PKM_OK;
 }
 
-/* Beside the shards, so that a model trained on them can carry it; the list of shards last. */
-static pkm_status save_meta(preparation *p)
+/* Beside the shards: the tokenizer, so that a model trained on them can carry it, and their list.
+ */
+static pkm_status save_meta(const preparation *p)
 {
     pkm_status status;
     char *path;
 
-    PKM_TRY(pkm_tokenizer_save(p->tokenizer, p->dir));
-    PKM_TRY(pkm_path_join(&path, p->dir, PKM_DATA_META_NAME));
+    PKM_TRY(pkm_tokenizer_save(p->tokenizer, p->parts));
+    PKM_TRY(pkm_path_join(&path, p->parts, PKM_DATA_META_NAME));
     status = pkm_data_meta_save(&p->meta, path);
     pkm_free(path);
     return status;
+}
+
+static pkm_status move_part(const preparation *p, const char *name)
+{
+    char *from, *to = NULL;
+    pkm_status status;
+
+    PKM_TRY(pkm_path_join(&from, p->parts, name));
+    status = pkm_path_join(&to, p->dir, name);
+    if (status == PKM_OK && pkm_io()->rename(from, to) != 0)
+        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", to);
+    pkm_free(from);
+    pkm_free(to);
+    return status;
+}
+
+/* The list of shards last: without it there is no data set. */
+static pkm_status publish(const preparation *p)
+{
+    for (int split = 0; split < PKM_SPLITS; split++)
+        for (int64_t shard = 0; shard < p->meta.sides[split].n_shards; shard++) {
+            char name[PKM_SHARD_NAME];
+
+            pkm_shard_name(name, split, shard);
+            PKM_TRY(move_part(p, name));
+        }
+    PKM_TRY(move_part(p, PKM_TOKENIZER_NAME));
+    PKM_TRY(pkm_directory_sync(p->dir));
+    PKM_TRY(move_part(p, PKM_DATA_META_NAME));
+    return pkm_directory_sync(p->dir);
 }
 
 static void summarise(pkm_data_summary *out, const preparation *p)
@@ -259,17 +270,25 @@ static void summarise(pkm_data_summary *out, const preparation *p)
 
 static pkm_status prepare(preparation *p, const char *const *paths, int n_paths)
 {
-    PKM_TRY(check_folder(p->dir));
+    PKM_TRY(refuse_existing(p->dir));
     PKM_TRY(find_documents(p, paths, n_paths));
     PKM_TRY(create_encoders(p));
-    PKM_TRY(pkm_directory_create(p->dir));
+    PKM_TRY(open_parts(p));
     PKM_TRY(pkm_corpus_open(&p->corpus, &p->files, p->set.documents, p->set.count));
     PKM_TRY(write_shards(p));
-    return save_meta(p);
+    PKM_TRY(save_meta(p));
+    return publish(p);
 }
 
 static void release(preparation *p)
 {
+    for (int split = 0; split < PKM_SPLITS; split++)
+        pkm_token_writer_destroy(p->open[split]);
+    if (p->parts != NULL)
+        (void)pkm_directory_remove(p->parts);
+    if (p->claim >= 0)
+        pkm_io()->close(p->claim);
+    pkm_free(p->parts);
     for (int thread = 0; p->encoders != NULL && thread < p->n_threads; thread++)
         pkm_encoder_destroy(p->encoders[thread]);
     pkm_free(p->encoders);
@@ -295,7 +314,8 @@ static pkm_status check_config(const pkm_data_config *config)
 pkm_status pkm_data_prepare(pkm_data_summary *out, const char *dir, const pkm_tokenizer *tokenizer,
                             const char *const *paths, int n_paths, const pkm_data_config *config)
 {
-    preparation p = {.dir = dir, .tokenizer = tokenizer, .config = config, .corpus = {.fd = -1}};
+    preparation p = {
+        .dir = dir, .claim = -1, .tokenizer = tokenizer, .config = config, .corpus = {.fd = -1}};
     pkm_status status = check_config(config);
 
     p.meta.vocab_size = pkm_tokenizer_vocab_size(tokenizer);
@@ -304,8 +324,6 @@ pkm_status pkm_data_prepare(pkm_data_summary *out, const char *dir, const pkm_to
         status = prepare(&p, paths, n_paths);
     if (status == PKM_OK)
         summarise(out, &p);
-    else
-        remove_shards(&p);
     release(&p);
     return status;
 }

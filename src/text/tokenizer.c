@@ -6,18 +6,17 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/size.h"
 #include "text/vocabulary.h"
 
 enum { FILE_BYTES_MAX = 256 << 20 };
 
-static const char file_name[] = "tokenizer.json";
-
 pkm_status pkm_tokenizer_load(pkm_tokenizer **out, const char *path)
 {
     char *file = NULL, *text = NULL;
     size_t bytes;
-    pkm_status status = pkm_directory_exists(path) ? pkm_path_join(&file, path, file_name)
+    pkm_status status = pkm_directory_exists(path) ? pkm_path_join(&file, path, PKM_TOKENIZER_NAME)
                                                    : pkm_string_copy(&file, path);
 
     if (status == PKM_OK)
@@ -33,10 +32,15 @@ pkm_status pkm_tokenizer_save(const pkm_tokenizer *tokenizer, const char *dir)
 {
     char *file;
     pkm_status status;
+    int claim;
 
     PKM_TRY(pkm_directory_create(dir));
-    PKM_TRY(pkm_path_join(&file, dir, file_name));
-    status = pkm_vocabulary_write(tokenizer, file);
+    PKM_TRY(pkm_path_join(&file, dir, PKM_TOKENIZER_NAME));
+    status = pkm_directory_claim(&claim, dir, PKM_TOKENIZER_NAME);
+    if (status == PKM_OK) {
+        status = pkm_vocabulary_write(tokenizer, file);
+        pkm_io()->close(claim);
+    }
     pkm_free(file);
     return status;
 }

@@ -72,7 +72,8 @@ pkm_status pkm_tokenizer_train(pkm_tokenizer **out, const char *const *paths, in
         status = pkm_piece_counts_add(&counts, &files, documents, n_documents, config->progress,
                                       config->user);
     if (status == PKM_OK && counted_nothing(&counts))
-        status = pkm_fail(PKM_ERR_ARG, "%s: no text found", n_paths > 0 ? paths[0] : "no path");
+        status = pkm_fail(PKM_ERR_ARG, "%s: no text found: empty and binary files do not count",
+                          n_paths > 0 ? paths[0] : "no path");
     if (status == PKM_OK)
         status = learn(out, &counts, config);
     pkm_piece_counts_release(&counts);

@@ -13,7 +13,8 @@
 #include "base/hash.h"
 #include "pkm/tokenizer.h"
 
-#define PKM_END_OF_TEXT "<|endoftext|>"
+#define PKM_END_OF_TEXT    "<|endoftext|>"
+#define PKM_TOKENIZER_NAME "tokenizer.json" /* of the file */
 
 /* Limits of what is read: beyond them a file is refused. */
 enum {

@@ -241,15 +241,14 @@ pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_
 }
 
 /* What a caller gives beside init_from must be what that model is. */
-static pkm_status check_agrees(const pkm_trainer *trainer, const pkm_gpt_config *asked,
-                               const pkm_gpt_config *found, const char *init_from)
+static pkm_status check_agrees(const pkm_gpt_config *asked, const pkm_gpt_config *found,
+                               const char *init_from)
 {
     for (int i = 0; i < N_SHAPING; i++) {
-        bool given = pkm_options_origin(trainer->options, shaping[i].name) != PKM_ORIGIN_DEFAULT;
         const char *a = (const char *)asked + shaping[i].offset;
         const char *b = (const char *)found + shaping[i].offset;
 
-        if (given && memcmp(a, b, shaping[i].bytes) != 0)
+        if (memcmp(a, b, shaping[i].bytes) != 0)
             return pkm_fail(PKM_ERR_ARG, "%s differs from that of the model %s to start from",
                             shaping[i].name, init_from);
     }
@@ -303,15 +302,17 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
     const char *dir = checkpoint != NULL ? checkpoint : init_from;
     pkm_gpt_config asked, found;
 
+    if (dir != NULL)
+        PKM_TRY(pkm_model_dir_load_config(&found, dir));
+    if (dir != NULL && checkpoint == NULL)
+        PKM_TRY(adopt_shape(trainer, &found));
     PKM_TRY(pkm_gpt_config_from_options(&asked, trainer->values,
                                         pkm_data_vocab_size(trainer->train_data)));
-    if (dir == NULL) {
-        *out = asked;
+    *out = asked;
+    if (dir == NULL)
         return PKM_OK;
-    }
-    PKM_TRY(pkm_model_dir_load_config(&found, dir));
     if (checkpoint == NULL) {
-        PKM_TRY(check_agrees(trainer, &asked, &found, init_from));
+        PKM_TRY(check_agrees(&asked, &found, init_from));
         PKM_TRY(check_tokenizer(trainer, init_from));
     }
     found.dropout = asked.dropout;
@@ -320,7 +321,7 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
     found.value_dtype = asked.value_dtype;
     found.value_optimizer = asked.value_optimizer;
     *out = found;
-    return checkpoint == NULL ? adopt_shape(trainer, &found) : PKM_OK;
+    return PKM_OK;
 }
 
 pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from)

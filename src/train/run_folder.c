@@ -74,30 +74,6 @@ pkm_status pkm_run_folder_count(const pkm_run_folder *folder, int64_t *count)
     return PKM_OK;
 }
 
-/* What a killed trainer left under temporary names; the lock is held, so nobody is writing them. */
-static pkm_status remove_leftovers(const char *dir)
-{
-    DIR *stream = opendir(dir);
-    pkm_status status = PKM_OK;
-
-    if (stream == NULL)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", dir);
-    for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
-         entry = readdir(stream)) {
-        char *path;
-
-        if (strstr(entry->d_name, ".tmp-") == NULL)
-            continue;
-        status = pkm_path_join(&path, dir, entry->d_name);
-        if (status == PKM_OK) {
-            status = pkm_directory_remove(path);
-            pkm_free(path);
-        }
-    }
-    closedir(stream);
-    return status;
-}
-
 static pkm_status take_lock(pkm_run_folder *folder)
 {
     char *path;
@@ -127,8 +103,8 @@ static pkm_status open_locked(pkm_run_folder *folder, bool resume)
                         "%s: holds a run at step %" PRId64 ": resume it (--resume) or choose "
                         "another folder",
                         folder->dir, newest);
-    PKM_TRY(remove_leftovers(folder->checkpoints));
-    return remove_leftovers(folder->dir);
+    PKM_TRY(pkm_directory_tidy(folder->checkpoints, NULL));
+    return pkm_directory_tidy(folder->dir, NULL);
 }
 
 pkm_status pkm_run_folder_open(pkm_run_folder *out, const char *dir, bool resume)

@@ -119,8 +119,9 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     pkm_status status;
 
     PKM_TRY(open_data(trainer, paths));
-    /* What cannot be trained should not leave a folder behind. */
-    if (!paths->resume)
+    /* What cannot be trained should not leave a folder behind. A model to start from or to go on
+     * with adds its own options first. */
+    if (!paths->resume && paths->init_from == NULL)
         PKM_TRY(pkm_gpt_config_from_options(&config, pkm_options_values(options),
                                             pkm_data_vocab_size(trainer->train_data)));
     PKM_TRY(pkm_run_folder_open(&trainer->folder, paths->out, paths->resume));
