@@ -163,12 +163,54 @@ static void test_reals(void **state)
     }
 }
 
+static bool fail_nth(size_t bytes, void *user)
+{
+    int *left = user;
+
+    (void)bytes;
+    return (*left)-- == 0;
+}
+
+/* The n-th allocation fails: parsing and writing say so, and never leave a part out. */
+static void test_out_of_memory(void **state)
+{
+    json_t *list = json_array();
+    pkm_strbuf whole = {0};
+    bool done = false;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        json_array_append_new(list, json_pack("{s:s}", "a key of some length", "and its value"));
+    check_ok(pkm_json_append(&whole, list, JSON_INDENT(2)));
+    for (int n = 0; !done; n++) {
+        json_t *parsed = NULL;
+        pkm_strbuf text = {0};
+        int left = n;
+        pkm_status status;
+
+        pkm_alloc_set_hook(fail_nth, &left);
+        status = pkm_json_parse(&parsed, whole.data, whole.length, "p");
+        if (status == PKM_OK)
+            status = pkm_json_append(&text, parsed, JSON_INDENT(2));
+        pkm_alloc_set_hook(NULL, NULL);
+        done = left >= 0;
+        if (done)
+            assert_string_equal(text.data, whole.data);
+        else
+            check_fails(status, PKM_ERR_NOMEM, "out of memory", NULL);
+        json_decref(parsed);
+        pkm_strbuf_release(&text);
+    }
+    json_decref(list);
+    pkm_strbuf_release(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed_text), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_getters),        cmocka_unit_test(test_save_and_load),
-        cmocka_unit_test(test_reals),
+        cmocka_unit_test(test_reals),          cmocka_unit_test(test_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

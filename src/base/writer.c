@@ -103,19 +103,18 @@ pkm_status pkm_writer_patch(pkm_writer *writer, uint64_t offset, const void *dat
     return write_at(writer->fd, data, bytes, offset, writer->path);
 }
 
-/* The folder of `path` synced, so that the new name lasts. */
-static pkm_status sync_parent(const char *path)
+/* The folder of `path` synced, so that the new name lasts. Without an allocation: the file has its
+ * name already, and nothing but the disk may fail any more. */
+static pkm_status sync_parent(char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *parent;
+    char *slash = strrchr(path, '/');
     pkm_status status;
 
-    if (slash == NULL)
-        return pkm_directory_sync(".");
-    PKM_TRY(pkm_string_copy(&parent, path));
-    parent[slash == path ? 1 : slash - path] = '\0';
-    status = pkm_directory_sync(parent);
-    pkm_free(parent);
+    if (slash == NULL || slash == path)
+        return pkm_directory_sync(slash == NULL ? "." : "/");
+    *slash = '\0';
+    status = pkm_directory_sync(path);
+    *slash = '/';
     return status;
 }
 

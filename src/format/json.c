@@ -9,17 +9,24 @@
 #include "base/alloc.h"
 #include "base/choice.h"
 #include "base/file.h"
+#include "base/size.h"
 
 /* jansson's own limit (2048 levels) is compiled in and costs stack; files of ours need four. */
 enum { MAX_DEPTH = 64 };
 
-/* Deepest nesting of brackets outside strings, without building anything. */
-static int nesting(const char *text, size_t bytes)
+/* What a text holds, found without building anything. */
+typedef struct outline {
+    int depth; /* deepest nesting of brackets outside strings */
+    size_t brackets, values;
+} outline;
+
+static outline sketch(const char *text, size_t bytes)
 {
-    int depth = 0, deepest = 0;
+    outline out = {.values = 1};
+    int depth = 0;
     bool in_string = false;
 
-    for (size_t i = 0; i < bytes; i++) {
+    for (size_t i = 0; i < bytes && out.depth <= MAX_DEPTH; i++) {
         char c = text[i];
 
         if (in_string) {
@@ -30,24 +37,50 @@ static int nesting(const char *text, size_t bytes)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > deepest)
-                deepest = depth;
-            if (deepest > MAX_DEPTH)
-                break;
+            out.brackets++;
+            out.values++;
+            if (++depth > out.depth)
+                out.depth = depth;
         } else if (c == '}' || c == ']') {
             depth--;
+        } else if (c == ',') {
+            out.values++;
         }
     }
-    return deepest;
+    return out;
+}
+
+/*
+ * jansson loses its footing when memory runs out under it: text that it could not keep is cut, read
+ * as something else, and read past its end. So room for all it will build is asked for first, in
+ * one piece that can be refused; its own small requests then find memory. The bounds are those of
+ * jansson 2.14 on a 64-bit machine, tables at their growth included (fuzz/fuzz_json.c).
+ */
+static pkm_status check_room(const outline *text, size_t bytes, const char *path)
+{
+    enum { PER_BRACKET = 256, PER_VALUE = 192, PER_BYTE = 4, LEXER = 4096 };
+    size_t brackets, values, room;
+    void *block;
+
+    if (!pkm_size_mul(text->brackets, PER_BRACKET, &brackets) ||
+        !pkm_size_mul(text->values, PER_VALUE, &values) || !pkm_size_mul(bytes, PER_BYTE, &room) ||
+        !pkm_size_add(room, brackets, &room) || !pkm_size_add(room, values, &room) ||
+        !pkm_size_add(room, LEXER, &room) || pkm_alloc(&block, room, "JSON values") != PKM_OK)
+        return pkm_fail(PKM_ERR_NOMEM, "%s: out of memory for the values of %zu bytes of JSON",
+                        path, bytes);
+    pkm_free(block);
+    return PKM_OK;
 }
 
 pkm_status pkm_json_parse(json_t **out, const char *text, size_t bytes, const char *path)
 {
+    outline content = sketch(text, bytes);
     json_error_t error;
     json_t *value;
 
-    if (nesting(text, bytes) > MAX_DEPTH)
+    if (content.depth > MAX_DEPTH)
         return pkm_fail(PKM_ERR_FORMAT, "%s: JSON nested deeper than %d levels", path, MAX_DEPTH);
+    PKM_TRY(check_room(&content, bytes, path));
     value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (value == NULL && json_error_code(&error) == json_error_out_of_memory)
         return pkm_json_no_memory();
@@ -70,9 +103,19 @@ pkm_status pkm_json_load(json_t **out, const char *path, size_t max_bytes)
     return status;
 }
 
+/* Where a text goes. jansson goes on after some failed pieces: the first failure is kept. */
+typedef struct sink {
+    pkm_strbuf *text;
+    pkm_status status;
+} sink;
+
 static int append_piece(const char *piece, size_t bytes, void *user)
 {
-    return pkm_strbuf_append(user, piece, bytes) == PKM_OK ? 0 : -1;
+    sink *out = user;
+
+    if (out->status == PKM_OK)
+        out->status = pkm_strbuf_append(out->text, piece, bytes);
+    return out->status == PKM_OK ? 0 : -1;
 }
 
 /* Is every real number of the tree read back as it is when written with 15 digits? */
@@ -102,10 +145,14 @@ static bool short_reals(const json_t *value)
 
 pkm_status pkm_json_append(pkm_strbuf *out, const json_t *value, size_t flags)
 {
+    sink to = {out, PKM_OK};
+
     /* jansson's 17 digits are always enough, but print 0.1 as 0.10000000000000001. */
     if ((flags & JSON_REAL_PRECISION(31)) == 0 && short_reals(value))
         flags |= JSON_REAL_PRECISION(15);
-    return json_dump_callback(value, append_piece, out, flags) == 0 ? PKM_OK : pkm_json_no_memory();
+    if (json_dump_callback(value, append_piece, &to, flags) != 0 && to.status == PKM_OK)
+        return pkm_json_no_memory();
+    return to.status;
 }
 
 pkm_status pkm_json_save(const json_t *value, const char *path)
