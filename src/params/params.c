@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "base/threads.h"
 #include "params/table.h"
@@ -31,10 +32,24 @@ void pkm_params_destroy(pkm_params *params)
         pkm_free(params->entries[i]);
     }
     pkm_dense_scratch_destroy(params->scratch);
+    pkm_free(params->places);
     pkm_free(params->entries);
     pkm_free(params->blocks);
     pkm_pages_free(params->arena, params->arena_bytes);
     pkm_free(params);
+}
+
+/* Where `name` stands in the hash table of names, or where it would. A config.json can ask for
+ * thousands of entries: to compare each with all others would take seconds. */
+static int *find_place(const pkm_params *params, const char *name)
+{
+    size_t mask = 4 * (size_t)params->capacity - 1; /* a power of 2 */
+    size_t at = XXH3_64bits(name, strlen(name)) & mask;
+
+    while (params->places[at] != 0 &&
+           strcmp(params->entries[params->places[at] - 1]->spec.name, name) != 0)
+        at = (at + 1) & mask;
+    return &params->places[at];
 }
 
 static pkm_status check_spec(const pkm_params *params, const pkm_param_spec *spec)
@@ -58,12 +73,19 @@ static pkm_status check_spec(const pkm_params *params, const pkm_param_spec *spe
 static pkm_status reserve_entry(pkm_params *params)
 {
     int capacity = params->capacity == 0 ? 64 : 2 * params->capacity;
+    int *places;
 
     if (params->count < params->capacity)
         return PKM_OK;
     PKM_TRY(pkm_alloc_grow((void **)&params->entries, (size_t)params->count * sizeof(pkm_param *),
                            (size_t)capacity * sizeof(pkm_param *), "the parameter table"));
+    PKM_TRY(pkm_alloc_array((void **)&places, 4 * (size_t)capacity, sizeof *places,
+                            "names of parameters"));
+    pkm_free(params->places);
+    params->places = places;
     params->capacity = capacity;
+    for (int i = 0; i < params->count; i++)
+        *find_place(params, params->entries[i]->spec.name) = i + 1;
     return PKM_OK;
 }
 
@@ -84,6 +106,7 @@ pkm_status pkm_params_add(pkm_params *params, pkm_param **out, const pkm_param_s
     for (int i = 0; i < spec->n_dims; i++)
         param->count *= spec->dims[i];
     params->entries[params->count++] = param;
+    *find_place(params, spec->name) = params->count;
     *out = param;
     return PKM_OK;
 }
@@ -100,10 +123,9 @@ pkm_param *pkm_params_at(const pkm_params *params, int index)
 
 pkm_param *pkm_params_find(const pkm_params *params, const char *name)
 {
-    for (int i = 0; i < params->count; i++)
-        if (strcmp(params->entries[i]->spec.name, name) == 0)
-            return params->entries[i];
-    return NULL;
+    int place = params->count > 0 ? *find_place(params, name) : 0;
+
+    return place > 0 ? params->entries[place - 1] : NULL;
 }
 
 static bool owned(const pkm_param *param)

@@ -20,6 +20,7 @@ typedef struct pkm_param_block {
 struct pkm_params {
     pkm_param **entries;
     int count, capacity;
+    int *places; /* [4 * capacity] hash table of names: 1 + index into entries, 0: empty */
     void *arena; /* data, gradients, moments */
     size_t arena_bytes;
     pkm_param_block *blocks; /* of every entry in the arena */
