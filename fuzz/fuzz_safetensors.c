@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as a safetensors file: mapped or read, its tensors lie inside; what loads and can be
+ * written loads again, equal. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "format/safetensors.h"
+#include "fuzz.h"
+
+static const char *const dtype_names[] = {
+    [PKM_F32] = "F32", [PKM_BF16] = "BF16", [PKM_I32] = "I32", [PKM_U8] = "U8"};
+
+/* The pkm_dtype of a tensor, -1 for those that are never written. */
+static int dtype_of(const pkm_st_tensor *tensor)
+{
+    for (int dtype = 0; dtype < (int)(sizeof dtype_names / sizeof dtype_names[0]); dtype++)
+        if (dtype_names[dtype] != NULL && strcmp(dtype_names[dtype], tensor->dtype) == 0)
+            return dtype;
+    return -1;
+}
+
+static void check_equal(const pkm_st_reader *a, const pkm_st_reader *b)
+{
+    fuzz_check(pkm_st_count(a) == pkm_st_count(b), "both have the same number of tensors");
+    for (int64_t i = 0; i < pkm_st_count(a); i++) {
+        const pkm_st_tensor *x = pkm_st_at(a, i), *y = pkm_st_at(b, i);
+
+        fuzz_check(strcmp(x->name, y->name) == 0 && strcmp(x->dtype, y->dtype) == 0 &&
+                       x->n_dims == y->n_dims && x->bytes == y->bytes &&
+                       memcmp(x->dims, y->dims, sizeof x->dims[0] * (size_t)x->n_dims) == 0,
+                   "both describe the tensor alike");
+        fuzz_check(x->bytes == 0 || memcmp(x->data, y->data, x->bytes) == 0,
+                   "both have the tensor's bytes");
+        fuzz_check(pkm_st_find(a, x->name) == x, "a tensor is found by its name");
+    }
+}
+
+/* Every tensor as f32 or bf16, whatever it is. */
+static void copy_tensors(const pkm_st_reader *reader)
+{
+    for (int64_t i = 0; i < pkm_st_count(reader); i++) {
+        const pkm_st_tensor *tensor = pkm_st_at(reader, i);
+        int bits = strcmp(tensor->dtype, "F32") == 0 ? 32 : 16;
+        void *copy = malloc(tensor->bytes * 8 / (size_t)bits * 4 + 1);
+
+        fuzz_check(copy != NULL, "there is memory for a tensor of the file");
+        (void)fuzz_ok(pkm_st_copy(reader, tensor->name, copy, i % 2 != 0 ? PKM_F32 : PKM_BF16,
+                                  tensor->n_dims, tensor->dims));
+        free(copy);
+    }
+}
+
+static void save_and_load(const pkm_st_reader *reader)
+{
+    int64_t count = pkm_st_count(reader);
+    pkm_st_entry *entries = calloc((size_t)count + 1, sizeof *entries);
+    pkm_st_reader *again;
+    bool writable = true;
+
+    fuzz_check(entries != NULL, "there is memory for the list of tensors");
+    for (int64_t i = 0; i < count; i++) {
+        const pkm_st_tensor *tensor = pkm_st_at(reader, i);
+
+        writable = writable && dtype_of(tensor) >= 0;
+        entries[i] = (pkm_st_entry){.name = tensor->name,
+                                    .dtype = (pkm_dtype)dtype_of(tensor),
+                                    .n_dims = tensor->n_dims,
+                                    .data = tensor->data};
+        memcpy(entries[i].dims, tensor->dims, sizeof tensor->dims);
+    }
+    if (writable && fuzz_must(pkm_st_write(fuzz_path("again"), entries, count, NULL, 0)) &&
+        fuzz_must(pkm_st_open(&again, fuzz_path("again"), false))) {
+        check_equal(reader, again);
+        pkm_st_close(again);
+    }
+    free(entries);
+}
+
+static void run(const uint8_t *data, size_t size)
+{
+    pkm_st_reader *mapped, *read;
+
+    fuzz_write("file", data, size);
+    if (!fuzz_ok(pkm_st_open(&mapped, fuzz_path("file"), false))) {
+        fuzz_check(fuzz_starved() || pkm_st_open(&read, fuzz_path("file"), true) != PKM_OK,
+                   "a file that is refused mapped is refused read");
+        return;
+    }
+    fuzz_loaded();
+    (void)pkm_st_metadata(mapped, "format");
+    copy_tensors(mapped);
+    save_and_load(mapped);
+    if (fuzz_must(pkm_st_open(&read, fuzz_path("file"), true))) {
+        check_equal(mapped, read);
+        pkm_st_close(read);
+    }
+    pkm_st_close(mapped);
+}
+
+const fuzz_target fuzz_this = {.run = run, .per_byte = 512, .constant = 32 << 10};
