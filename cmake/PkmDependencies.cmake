@@ -15,6 +15,15 @@ target_link_libraries(pkm::dependencies INTERFACE
     OpenMP::OpenMP_C ZLIB::ZLIB PkgConfig::JANSSON PkgConfig::UTF8PROC PkgConfig::XXHASH
     Threads::Threads m)
 if(PKM_DENSE STREQUAL "onednn")
-    find_package(dnnl ${PKM_FIND} CONFIG)
-    target_link_libraries(pkm::dependencies INTERFACE DNNL::dnnl)
+    # Not through oneDNN's own package: Debian's fails where OpenCL is missing, which pkm has no use for.
+    find_path(PKM_DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h)
+    find_library(PKM_DNNL_LIBRARY dnnl)
+    if(PKM_DNNL_INCLUDE_DIR AND PKM_DNNL_LIBRARY)
+        add_library(pkm::dnnl INTERFACE IMPORTED)
+        target_include_directories(pkm::dnnl INTERFACE ${PKM_DNNL_INCLUDE_DIR})
+        target_link_libraries(pkm::dnnl INTERFACE ${PKM_DNNL_LIBRARY})
+    elseif(PKM_FIND STREQUAL "REQUIRED")
+        message(FATAL_ERROR "oneDNN is not found (oneapi/dnnl/dnnl.h and libdnnl); -DPKM_DENSE=ref does without")
+    endif()
+    target_link_libraries(pkm::dependencies INTERFACE pkm::dnnl)
 endif()

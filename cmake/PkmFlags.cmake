@@ -8,7 +8,10 @@ target_compile_options(pkm_flags INTERFACE
     -Wall -Wextra -Wshadow -Wvla -Wconversion -Wno-sign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wpointer-arith
     $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation -Wno-maybe-uninitialized>
-    -fvisibility=hidden -fno-math-errno -ffp-contract=off)
+    -fvisibility=hidden -fno-math-errno -ffp-contract=off
+    # A release holds no path of the machine that built it: the same bytes from any folder.
+    $<$<CONFIG:Release>:-ffile-prefix-map=${CMAKE_BINARY_DIR}=build>
+    $<$<CONFIG:Release>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.>)
 
 # Drops files this build has no use for: other architectures, SIMD in a portable build, the other
 # dense provider. Gives the rest the flags of their suffix.

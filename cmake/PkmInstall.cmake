@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `cmake --install` lays down: both libraries, headers, the tool, and how other builds find them.
+# The components are the Debian packages (PkmPackage.cmake): library, dev, tool.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(PKM_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/pkm)
 
-install(TARGETS pkm_shared EXPORT pkmTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS pkm_static EXPORT pkmStaticTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-if(TARGET pkm_cli)
-    install(TARGETS pkm_cli)
-endif()
-install(DIRECTORY include/pkm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS pkm_shared EXPORT pkmTargets
+    LIBRARY COMPONENT library NAMELINK_COMPONENT dev
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS pkm_static EXPORT pkmStaticTargets
+    ARCHIVE COMPONENT dev
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS pkm_cli RUNTIME COMPONENT tool)
+install(DIRECTORY include/pkm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
 
-install(EXPORT pkmTargets NAMESPACE pkm:: DESTINATION ${PKM_CMAKE_DIR})
-install(EXPORT pkmStaticTargets NAMESPACE pkm:: DESTINATION ${PKM_CMAKE_DIR})
+install(EXPORT pkmTargets NAMESPACE pkm:: DESTINATION ${PKM_CMAKE_DIR} COMPONENT dev)
+install(EXPORT pkmStaticTargets NAMESPACE pkm:: DESTINATION ${PKM_CMAKE_DIR} COMPONENT dev)
 configure_package_config_file(cmake/pkmConfig.cmake.in ${CMAKE_BINARY_DIR}/pkmConfig.cmake
     INSTALL_DESTINATION ${PKM_CMAKE_DIR} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/pkmConfigVersion.cmake
     COMPATIBILITY SameMajorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/pkmConfig.cmake ${CMAKE_BINARY_DIR}/pkmConfigVersion.cmake
-    cmake/PkmDependencies.cmake DESTINATION ${PKM_CMAKE_DIR})
+    cmake/PkmDependencies.cmake DESTINATION ${PKM_CMAKE_DIR} COMPONENT dev)
 
 # Relative to its own place, so that `cmake --install --prefix` may choose another one.
 set(PKM_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -27,4 +30,4 @@ if(PKM_DENSE STREQUAL "onednn")
     set(PKM_PC_DENSE "-ldnnl ")
 endif()
 configure_file(cmake/pkm.pc.in ${CMAKE_BINARY_DIR}/pkm.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/pkm.pc DESTINATION ${PKM_PC_DIR})
+install(FILES ${CMAKE_BINARY_DIR}/pkm.pc DESTINATION ${PKM_PC_DIR} COMPONENT dev)

@@ -1,19 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs into a fresh prefix, moves it, and builds and runs an example against it: through
-# pkg-config and through find_package, shared and static.
+# pkg-config and through find_package, shared and static. PKM_INSTALLED names a prefix to take instead
+# (scripts/clean-root: /usr).
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 example=$PKM_SOURCE_DIR/examples/01_memory_layer.c
-cmake --install "$PKM_BUILD_DIR" --prefix "$work/staging" >"$work/install.log"
-mv "$work/staging" "$work/prefix"
+prefix=${PKM_INSTALLED:-$work/prefix}
+if [[ -z ${PKM_INSTALLED:-} ]]; then
+    cmake --install "$PKM_BUILD_DIR" --prefix "$work/staging" >"$work/install.log"
+    mv "$work/staging" "$prefix"
+fi
 
 for wanted in include/pkm/pkm.h bin/pkm; do
-    [[ -f $work/prefix/$wanted ]] || fail "$wanted is not installed"
+    [[ -f $prefix/$wanted ]] || fail "$wanted is not installed"
 done
 
-pc=$(find "$work/prefix" -name pkm.pc -printf '%h\n')
+pc=$(find "$prefix" -name pkm.pc -printf '%h\n')
 export PKG_CONFIG_PATH=$pc
 libdir=$(pkg-config --variable=libdir pkm)
 build() { # build PROGRAM FLAG...
@@ -30,7 +34,7 @@ readelf -d "$work/by_pkg_config" | grep -q 'NEEDED.*\[libpkm\.so\.[0-9]*\]' ||
     fail "the soname of libpkm.so carries no version"
 
 cmake -S "$(dirname "$0")/consumer" -B "$work/consumer" -DEXAMPLE="$example" \
-    -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log"
+    -DCMAKE_PREFIX_PATH="$prefix" >"$work/configure.log"
 cmake --build "$work/consumer" >"$work/build.log" || fail "$(cat "$work/build.log")"
 
 for program in by_pkg_config by_pkg_config_static consumer/with_shared consumer/with_static; do
