@@ -118,8 +118,7 @@ static pkm_status update(train_bench *bench)
     PKM_TRY(pkm_params_grad_norm(bench->gpt->params, &norm));
     for (int i = 0; i < bench->gpt->n_stores; i++)
         PKM_TRY(pkm_store_step(bench->gpt->stores[i], bench->run.step, bench->value_lr, 1.0f));
-    pkm_adamw_step(bench->gpt->params, &adamw, bench->run.step, bench->lr, 1.0f);
-    return PKM_OK;
+    return pkm_adamw_step(bench->gpt->params, &adamw, bench->run.step, bench->lr, 1.0f);
 }
 
 /* One step; ns[phase] = when the phase began, ns[N_PHASES - 1] when the last one ended. */

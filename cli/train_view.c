@@ -84,7 +84,17 @@ int train_view_show(const pkm_train_event *event, void *user)
             progress_note(&view->bar, text);
         break;
     case PKM_EVENT_WARNING:
+    case PKM_EVENT_SPIKE:
         snprintf(text, sizeof text, "warning: %s", event->path);
+        progress_note(&view->bar, text);
+        break;
+    case PKM_EVENT_SKIP:
+        snprintf(text, sizeof text, "passed over: %s", event->path);
+        progress_note(&view->bar, text);
+        break;
+    case PKM_EVENT_REWIND:
+        snprintf(text, sizeof text, "back at step %" PRId64 ", on with other data: %s", event->step,
+                 event->path);
         progress_note(&view->bar, text);
         break;
     }

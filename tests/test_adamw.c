@@ -73,7 +73,7 @@ static pkm_params *trained(int threads, twin *decayed, twin *plain)
 
         fill_normal(with->grad, COUNT, (uint64_t)step);
         fill_normal(without->grad, COUNT, (uint64_t)step + 100);
-        pkm_adamw_step(params, &config, step, 1e-3f, 0.5f);
+        check_ok(pkm_adamw_step(params, &config, step, 1e-3f, 0.5f));
         assert_true(with->version > version);
         if (decayed == NULL)
             continue;

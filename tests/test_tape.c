@@ -229,27 +229,32 @@ static void test_parameter_gradients_add(void **state)
     teardown(&f);
 }
 
-static void test_finds_the_first_bad_tensor(void **state)
+/* A run under watch stops at the first tensor or gradient that is not finite. */
+static void test_watch_names_the_first_bad_tensor(void **state)
 {
+    const float seed[2] = {1, INFINITY};
+    pkm_run run = {.n_rows = 2, .watch = true};
     fixture f;
-    pkm_run run = {.n_rows = 2};
-    pkm_tensor *a;
+    pkm_tensor *a, *b, *loss;
 
     (void)state;
     setup(&f);
-    a = node(&f, &sum_op, "a", f.x, NULL, NULL);
-    pkm_tape_keep(f.tape, node(&f, &sum_op, "b", a, NULL, NULL));
-    pkm_tape_keep(f.tape, a);
-    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, NULL));
+    a = node(&f, &sum_op, "a", f.x, NULL, parameter(&f, "p"));
+    b = node(&f, &sum_op, "b", a, a, NULL);
+    loss = node(&f, &total_op, "loss", node(&f, &sum_op, "c", b, NULL, NULL), NULL, NULL);
+    check_ok(pkm_params_allocate(f.params, true));
+    check_ok(pkm_tape_plan(f.tape, MAX_ROWS, loss));
     fill(f.x, 2);
     check_ok(pkm_tape_forward(f.tape, &run));
-    check_ok(pkm_tape_check_finite(f.tape, 2));
-    ((float *)pkm_tape_find(f.tape, "b")->data)[4] = INFINITY;
-    check_fails(pkm_tape_check_finite(f.tape, 2), PKM_ERR_NUMERIC, "'b'", "row 1", "column 1",
+    check_fails(pkm_tape_backward(f.tape, &run, seed), PKM_ERR_NUMERIC, "node 'loss'",
+                "gradient of tensor 'c'", "element 3 of 6", NULL);
+    ((float *)f.x->data)[4] = 3e38f; /* twice that is no float */
+    check_fails(pkm_tape_forward(f.tape, &run), PKM_ERR_NUMERIC, "tensor 'b'", "element 4 of 6",
                 NULL);
-    ((float *)a->data)[0] = NAN;
-    check_fails(pkm_tape_check_finite(f.tape, 2), PKM_ERR_NUMERIC, "'a'", "row 0", NULL);
-    check_ok(pkm_tape_check_finite(f.tape, 0));
+    ((float *)f.x->data)[0] = NAN;
+    check_fails(pkm_tape_forward(f.tape, &run), PKM_ERR_NUMERIC, "tensor 'a'", "element 0", NULL);
+    run.watch = false;
+    check_ok(pkm_tape_forward(f.tape, &run));
     teardown(&f);
 }
 
@@ -383,7 +388,7 @@ int main(void)
         cmocka_unit_test(test_residual_gradient_shares_a_place),
         cmocka_unit_test(test_stops),
         cmocka_unit_test(test_parameter_gradients_add),
-        cmocka_unit_test(test_finds_the_first_bad_tensor),
+        cmocka_unit_test(test_watch_names_the_first_bad_tensor),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_allocation_failures),
         cmocka_unit_test(test_prints_and_profiles),

@@ -168,7 +168,7 @@ typedef struct pkm_rows {
  * Units:    t: step, from 1
  * Memory:   16 bytes per touched row and a row per thread, for the call
  * Errors:   PKM_ERR_ARG names a size, an id or a scalar that is out of its range; PKM_ERR_NOMEM;
- *           PKM_ERR_NUMERIC if a gradient is not finite: the rows are then spoilt
+ *           PKM_ERR_NUMERIC if a row or a moment of it is not finite afterwards
  * Threads:  any thread, not two on one table
  * Since:    0.1
  */
@@ -232,8 +232,9 @@ PKM_API pkm_status pkm_store_grad_norm(pkm_store *store, double *out);
  *
  * Units:   t: step, from 1; grad_scale: factor of the gradients (clipping)
  * Errors:  PKM_ERR_STATE if the store is not trained; PKM_ERR_ARG for t, lr or grad_scale out of
- *          range; PKM_ERR_NOMEM; PKM_ERR_NUMERIC if a row's gradient overflowed: the rows are then
- *          spoilt, and the step with them
+ *          range; PKM_ERR_NOMEM; PKM_ERR_NUMERIC if a row's gradient has overflowed: no row has
+ *          been changed then; or if a row that was hit or a moment of it is not finite, which it
+ *          was not before either. The hits are forgotten in both cases
  * Threads: one thread at a time per object
  * Since:   0.1
  */
@@ -353,8 +354,8 @@ PKM_API pkm_status pkm_memory_backward(pkm_memory *memory, float *dx, const floa
  * parameters, the row optimiser on the values if the store is the layer's own.
  *
  * Errors:  PKM_ERR_STATE on a layer made without train or before a backward; PKM_ERR_NUMERIC names
- *          the tensor whose gradient is not finite: nothing has been changed then, but for values
- *          whose gradient overflowed (pkm_store_step)
+ *          the tensor whose gradient is not finite or has exploded: nothing has been changed then;
+ *          or the one that was not finite before the step
  * Threads: one thread at a time per object
  * Since:   0.1
  */

@@ -35,7 +35,10 @@ typedef struct pkm_train_options {
     int schedule;      /* cosine|rsqrt|constant */
     double weight_decay, clip;
     int64_t seed;
-    int precision; /* f32|bf16 */
+    int precision;       /* f32|bf16 */
+    int on_nan;          /* stop|skip|rewind */
+    double spike_factor; /* 0: off */
+    int on_spike;        /* stop|skip|rewind|warn */
     /* running */
     int64_t threads;
     int64_t eval_every, eval_tokens, checkpoint_every, keep_checkpoints, log_every;
@@ -57,10 +60,14 @@ typedef struct pkm_train_event {
         PKM_EVENT_STEP,       /* after every step */
         PKM_EVENT_EVAL,       /* after an evaluation */
         PKM_EVENT_CHECKPOINT, /* path: what was written */
-        PKM_EVENT_WARNING     /* path: the sentence */
+        PKM_EVENT_WARNING,    /* path: the sentence */
+        PKM_EVENT_SPIKE,      /* loss or gradient leapt; the step is taken. path: the sentence */
+        PKM_EVENT_SKIP,       /* step was passed over. path: why */
+        PKM_EVENT_REWIND      /* from_step could not be taken, back at step. path: why */
     } kind;
     int64_t step, steps; /* done; in all */
     int64_t tokens;      /* seen, in all */
+    int64_t from_step;   /* REWIND, SKIP */
     double loss, smoothed_loss, lr, grad_norm, tok_per_s;
     double wall; /* seconds of training, resumed parts included */
     double seconds_left;
@@ -97,11 +104,19 @@ typedef struct pkm_train_result {
  * options is a set of pkm_train_option_table; callback may be NULL. The run folder holds the
  * model, its checkpoints and metrics.jsonl (docs/formats.md).
  *
+ * on_nan, on_spike: what cannot be learnt from changes nothing. skip passes over the step's data,
+ * at most 10 times in a row, and ends the run if the model itself is not finite; rewind goes back
+ * to the newest checkpoint (or the start) and on with the data in another order, at most 3 times
+ * from one checkpoint. A run that went back gives the same bits each time, resumed or not; a
+ * checkpoint saved because a callback asked to stop is one to go back to.
+ *
  * Memory:  paths, options borrowed during the call; result written on success and when cancelled
  * Errors:  PKM_ERR_ARG names the option; PKM_ERR_NOMEM with what is needed and what there is, of
- *          memory or disk, before the start; PKM_ERR_NUMERIC names the tensor in the step that made
- *          a NaN; PKM_ERR_STATE if the run exists or is in use; PKM_ERR_IO, PKM_ERR_FORMAT name the
- *          file; PKM_ERR_CANCELLED after saving, if the callback asked to stop
+ *          memory or disk, before the start; PKM_ERR_NUMERIC names the step and the tensor that
+ *          first held a NaN or an infinity, or says which loss or gradient leapt, where on_nan or
+ *          on_spike end the run; no checkpoint is written of such a step; PKM_ERR_STATE if the run
+ *          exists or is in use; PKM_ERR_IO, PKM_ERR_FORMAT name the file; PKM_ERR_CANCELLED after
+ *          saving, if the callback asked to stop
  * Threads: any thread, not two on one run folder; the callback comes from the calling thread
  * Since:   0.1
  */

@@ -32,6 +32,7 @@ typedef struct pkm_run {
     uint64_t seed;     /* of the training run */
     int64_t step;      /* training step, from 1 */
     bool accumulate;   /* parameter gradients of this step have been written already */
+    bool watch;        /* look at every tensor as soon as it is written: slow, to find a culprit */
     void *workspace;   /* scratch of the largest size any node asked for */
 } pkm_run;
 

@@ -274,7 +274,6 @@ static pkm_status plan_apply(const pkm_plan *plan)
         pkm_tape_entry *entry = tape->entries[i];
 
         entry->tensor.data = tape->arena + plan->places[entry->data_place].offset;
-        entry->data_last = plan->places[entry->data_place].last;
         if (entry->tensor.has_grad)
             entry->tensor.grad = tape->arena + plan->places[entry->grad_place].offset;
     }

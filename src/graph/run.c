@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running a planned tape: forward, backward, and what to ask of it afterwards. */
-#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/dtype.h"
 #include "base/threads.h"
 #include "graph/tape_private.h"
+#include "params/finite.h"
 
 static pkm_status check_run(const pkm_tape *tape, const pkm_run *run)
 {
@@ -27,6 +26,41 @@ static pkm_status failed_at(const pkm_node *node, pkm_status status)
     return status;
 }
 
+static pkm_status look_at(const char *what, const char *name, const void *data, pkm_dtype dtype,
+                          int64_t count)
+{
+    int64_t at = pkm_first_not_finite(data, dtype, count);
+
+    if (at < count)
+        return pkm_fail(PKM_ERR_NUMERIC,
+                        "%s '%s' holds a NaN or an infinity at element %lld of %lld", what, name,
+                        (long long)at, (long long)count);
+    return PKM_OK;
+}
+
+static pkm_status look_at_output(const pkm_node *node, const pkm_run *run)
+{
+    const pkm_tensor *out = node->out;
+
+    return look_at("tensor", out->name, out->data, out->dtype, run->n_rows * pkm_tensor_width(out));
+}
+
+static pkm_status look_at_gradients(const pkm_node *node, const pkm_run *run)
+{
+    for (int i = 0; i < node->n_in; i++) {
+        const pkm_tensor *in = node->in[i];
+
+        if (node->in_wanted[i])
+            PKM_TRY(look_at("the gradient of tensor", in->name, in->grad, in->dtype,
+                            run->n_rows * pkm_tensor_width(in)));
+    }
+    for (int i = 0; i < node->n_param; i++)
+        if (node->param[i]->grad != NULL)
+            PKM_TRY(look_at("the gradient of", node->param[i]->spec.name, node->param[i]->grad,
+                            PKM_F32, node->param[i]->count));
+    return PKM_OK;
+}
+
 pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run)
 {
     pkm_run own = *run;
@@ -38,6 +72,8 @@ pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run)
         uint64_t start = pkm_clock_ns();
         pkm_status status = node->op->forward(node, &own);
 
+        if (status == PKM_OK && run->watch)
+            status = look_at_output(node, run);
         if (status != PKM_OK)
             return failed_at(node, status);
         node->forward_ns += pkm_clock_ns() - start;
@@ -61,51 +97,11 @@ pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *se
         uint64_t start = pkm_clock_ns();
         pkm_status status = node->runs_backward ? node->op->backward(node, &own) : PKM_OK;
 
+        if (status == PKM_OK && node->runs_backward && run->watch)
+            status = look_at_gradients(node, run);
         if (status != PKM_OK)
             return failed_at(node, status);
         node->backward_ns += pkm_clock_ns() - start;
-    }
-    return PKM_OK;
-}
-
-/* Index of the first element that is not finite; `count` if all are. */
-static int64_t first_not_finite(const pkm_tensor *tensor, int64_t count)
-{
-    const float *f32 = tensor->data;
-    const uint16_t *bf16 = tensor->data;
-    int64_t i = 0;
-
-    if (tensor->dtype == PKM_F32)
-        while (i < count && isfinite(f32[i]))
-            i++;
-    else if (tensor->dtype == PKM_BF16)
-        while (i < count && isfinite(pkm_bf16_to_f32(bf16[i])))
-            i++;
-    else
-        return count;
-    return i;
-}
-
-/* Whether the tensor still holds its values after the forward pass. */
-static bool outlives_forward(const pkm_tape *tape, const pkm_tape_entry *entry)
-{
-    return entry->data_last >= tape->n_nodes - 1;
-}
-
-pkm_status pkm_tape_check_finite(const pkm_tape *tape, int64_t n_rows)
-{
-    for (int i = 0; i < tape->n_entries; i++) {
-        const pkm_tape_entry *entry = tape->entries[i];
-        int64_t width = pkm_tensor_width(&entry->tensor);
-        int64_t at;
-
-        if (entry->is_saved || !outlives_forward(tape, entry))
-            continue;
-        at = first_not_finite(&entry->tensor, n_rows * width);
-        if (at < n_rows * width)
-            return pkm_fail(PKM_ERR_NUMERIC,
-                            "tensor '%s' holds a NaN or an infinity at row %lld, column %lld",
-                            entry->name, (long long)(at / width), (long long)(at % width));
     }
     return PKM_OK;
 }

@@ -51,15 +51,13 @@ pkm_status pkm_tape_measure(pkm_tape *tape, int64_t max_rows, pkm_tensor *loss, 
 size_t pkm_tape_bytes(const pkm_tape *tape);
 
 /* Runs the list for run->n_rows rows (run->workspace is set by the tape). A failing operation's
- * message is prefixed with the node's name. */
+ * message is prefixed with the node's name. With run->watch forward and backward stop with
+ * PKM_ERR_NUMERIC at the first tensor or gradient they write that holds a NaN or an infinity, and
+ * name it. */
 pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run);
 
 /* d loss[row] = seed_grad[row] (f32, [n_rows]); then the list in reverse. */
 pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *seed_grad);
-
-/* After forward: PKM_ERR_NUMERIC naming the first tensor, in order of computation, that still holds
- * a NaN or an infinity; PKM_OK if there is none. */
-pkm_status pkm_tape_check_finite(const pkm_tape *tape, int64_t n_rows);
 
 int pkm_tape_n_nodes(const pkm_tape *tape);
 const pkm_node *pkm_tape_node(const pkm_tape *tape, int index);

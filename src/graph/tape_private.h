@@ -16,7 +16,6 @@ typedef struct pkm_tape_entry {
     bool behind;    /* planned: trained parameters or wanted inputs are behind it */
     int data_place; /* planned: numbers of its places, -1 for none */
     int grad_place;
-    int data_last; /* planned: the last time its values are there */
 } pkm_tape_entry;
 
 struct pkm_tape {

@@ -7,10 +7,13 @@
  *
  * with keep = 1 - lr * decay, rate = lr / (1 - beta1^t), root_scale = 1 / sqrt(1 - beta2^t).
  * Every operation is rounded by itself, so bits are the same in every variant; NaN passes through.
+ *
+ * Returns false if a p or v it wrote is not finite; an m that is not makes p so.
  */
 #ifndef PKM_KERNELS_ADAMW_UPDATE_H
 #define PKM_KERNELS_ADAMW_UPDATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct pkm_adamw_factors {
@@ -18,7 +21,7 @@ typedef struct pkm_adamw_factors {
     float beta1, one_minus_beta1, beta2, one_minus_beta2;
 } pkm_adamw_factors;
 
-typedef void pkm_adamw_update_fn(float *restrict p, float *restrict m, float *restrict v,
+typedef bool pkm_adamw_update_fn(float *restrict p, float *restrict m, float *restrict v,
                                  const float *restrict grad, int64_t count,
                                  const pkm_adamw_factors *factors);
 

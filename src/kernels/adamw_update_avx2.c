@@ -3,9 +3,9 @@
 
 #include "kernels/adamw_update_simd.h"
 
-void pkm_adamw_update_avx2(float *restrict p, float *restrict m, float *restrict v,
+bool pkm_adamw_update_avx2(float *restrict p, float *restrict m, float *restrict v,
                            const float *restrict grad, int64_t count,
                            const pkm_adamw_factors *factors)
 {
-    adamw_update_all(p, m, v, grad, count, factors);
+    return adamw_update_all(p, m, v, grad, count, factors);
 }

@@ -3,10 +3,12 @@
 
 #include <math.h>
 
-void pkm_adamw_update_ref(float *restrict p, float *restrict m, float *restrict v,
+bool pkm_adamw_update_ref(float *restrict p, float *restrict m, float *restrict v,
                           const float *restrict grad, int64_t count,
                           const pkm_adamw_factors *factors)
 {
+    bool finite = true;
+
     for (int64_t i = 0; i < count; i++) {
         float g = factors->grad_scale * grad[i];
 
@@ -14,5 +16,7 @@ void pkm_adamw_update_ref(float *restrict p, float *restrict m, float *restrict 
         v[i] = factors->beta2 * v[i] + factors->one_minus_beta2 * g * g;
         p[i] = p[i] * factors->keep -
                factors->rate * m[i] / (sqrtf(v[i]) * factors->root_scale + factors->epsilon);
+        finite = finite && isfinite(p[i]) && isfinite(v[i]);
     }
+    return finite;
 }

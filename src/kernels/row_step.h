@@ -19,7 +19,8 @@
  * stream `rounding` (pkm_rng_block cut into halves, low half first). Infinity and NaN are stored as
  * they are.
  *
- * Returns false if an element of d was not finite (the rows are then spoilt).
+ * Returns false if a value or a moment it wrote is not finite: because of d, or because it was not
+ * before.
  */
 #ifndef PKM_KERNELS_ROW_STEP_H
 #define PKM_KERNELS_ROW_STEP_H

@@ -19,7 +19,7 @@ static uint16_t round_stochastic(float value, uint32_t u)
     return (uint16_t)((bits + u) >> 16);
 }
 
-static void store_value(const pkm_rows *table, pkm_dtype dtype, const pkm_rng *rounding,
+static bool store_value(const pkm_rows *table, pkm_dtype dtype, const pkm_rng *rounding,
                         int32_t row, int64_t column, float value)
 {
     int64_t at = row * table->value_dim + column;
@@ -27,26 +27,23 @@ static void store_value(const pkm_rows *table, pkm_dtype dtype, const pkm_rng *r
 
     if (dtype == PKM_F32) {
         ((float *)table->values)[at] = value;
-        return;
+        return isfinite(value);
     }
     word = pkm_rng_u32(rounding, word + (uint64_t)column / 2);
     ((uint16_t *)table->values)[at] =
         round_stochastic(value, (uint32_t)word >> (column % 2 * 16) & 0xffffu);
+    return isfinite(value);
 }
 
-static bool gradient(float *restrict out, const float *restrict upstream, const pkm_row_hits *hits,
+static void gradient(float *restrict out, const float *restrict upstream, const pkm_row_hits *hits,
                      int64_t group, int64_t value_dim, float scale)
 {
     int64_t start = hits->starts[group];
-    bool finite = true;
 
     pkm_bag_f32_ref(out, upstream, hits->sources + start, hits->weights + start, 1,
                     hits->starts[group + 1] - start, value_dim);
-    for (int64_t c = 0; c < value_dim; c++) {
+    for (int64_t c = 0; c < value_dim; c++)
         out[c] *= scale;
-        finite = finite && isfinite(out[c]);
-    }
-    return finite;
 }
 
 static float adam_delta(const pkm_row_rule *rule, float *m, float *v, float d)
@@ -79,17 +76,21 @@ static bool row_step(const pkm_rows *table, const pkm_row_rule *rule,
         int32_t row = hits->rows[g];
         float rate = rule->rate;
 
-        finite &= gradient(d, upstream, hits, g, value_dim, rule->scale);
-        if (optimizer == PKM_VALUES_ADAGRAD)
+        gradient(d, upstream, hits, g, value_dim, rule->scale);
+        if (optimizer == PKM_VALUES_ADAGRAD) {
             rate = adagrad_rate(rule, table->moment1 + row, d, value_dim);
+            finite &= isfinite(table->moment1[row]);
+        }
         for (int64_t c = 0; c < value_dim; c++) {
             int64_t at = row * value_dim + c;
             float delta = optimizer == PKM_VALUES_ADAM
                               ? adam_delta(rule, table->moment1 + at, table->moment2 + at, d[c])
                               : rate * d[c];
 
-            store_value(table, dtype, &rule->rounding, row, c,
-                        element_load(table->values, dtype, at) - delta);
+            finite &= store_value(table, dtype, &rule->rounding, row, c,
+                                  element_load(table->values, dtype, at) - delta);
+            if (optimizer == PKM_VALUES_ADAM)
+                finite &= isfinite(table->moment2[at]);
         }
     }
     return finite;

@@ -23,8 +23,10 @@ static inline float adagrad_rate(const pkm_row_rule *rule, float *sum, const flo
     return rule->rate / (__builtin_sqrtf(*sum) + rule->epsilon);
 }
 
+/* *finite becomes NaN in lanes whose mean square is not finite; a mean that is not shows in the
+ * value. */
 static inline vec adam_delta(const pkm_row_rule *rule, float *m_at, float *v_at, vec d,
-                             int64_t left)
+                             int64_t left, vec *finite)
 {
     vec m = vec_load(m_at, left), v = vec_load(v_at, left);
 
@@ -32,10 +34,11 @@ static inline vec adam_delta(const pkm_row_rule *rule, float *m_at, float *v_at,
     v = vec_add(v, vec_mul(vec_sub(vec_mul(d, d), v), vec_set(1.0f - rule->beta2)));
     vec_store(m_at, m, left);
     vec_store(v_at, v, left);
+    *finite = vec_fma(v, vec_set(0), *finite);
     return vec_mul(vec_set(rule->rate), vec_div(m, vec_add(vec_sqrt(v), vec_set(rule->epsilon))));
 }
 
-/* One row; `next` is the row to ask for. Returns NaN in a lane whose gradient was not finite. */
+/* One row; `next` is the row to ask for. Returns NaN in a lane that wrote what is not finite. */
 PKM_INLINE vec step_row(const pkm_rows *table, const pkm_row_rule *rule, const float *gradient,
                         int32_t row, int32_t next, float rate, pkm_value_optimizer optimizer,
                         pkm_dtype dtype)
@@ -51,15 +54,16 @@ PKM_INLINE vec step_row(const pkm_rows *table, const pkm_row_rule *rule, const f
         vec value = row_load(table->values, dtype, at + c, left), delta;
 
         row_prefetch(table->values, dtype, ahead + c, c);
-        finite = vec_fma(d, vec_set(0), finite);
         if (optimizer == PKM_VALUES_ADAM) {
             row_prefetch(table->moment1, PKM_F32, ahead + c, c);
             row_prefetch(table->moment2, PKM_F32, ahead + c, c);
-            delta = adam_delta(rule, table->moment1 + at + c, table->moment2 + at + c, d, left);
+            delta = adam_delta(rule, table->moment1 + at + c, table->moment2 + at + c, d, left,
+                               &finite);
         } else {
             delta = vec_mul(vec_set(rate), d);
         }
         value = vec_sub(value, delta);
+        finite = vec_fma(value, vec_set(0), finite);
         if (dtype == PKM_F32) {
             vec_store((float *)table->values + at + c, value, left);
             continue;
@@ -78,6 +82,7 @@ PKM_INLINE bool row_step_all(const pkm_rows *table, const pkm_row_rule *rule,
                              pkm_value_optimizer optimizer, pkm_dtype dtype)
 {
     vec finite = vec_set(0);
+    float sums = 0;
 
     for (int64_t g = first; g < last; g++) {
         int64_t start = hits->starts[g];
@@ -86,10 +91,12 @@ PKM_INLINE bool row_step_all(const pkm_rows *table, const pkm_row_rule *rule,
 
         bag_all(gradient, upstream, PKM_F32, hits->sources + start, hits->weights + start, 1,
                 hits->starts[g + 1] - start, table->value_dim);
-        if (optimizer == PKM_VALUES_ADAGRAD)
+        if (optimizer == PKM_VALUES_ADAGRAD) {
             rate = adagrad_rate(rule, table->moment1 + row, gradient, table->value_dim);
+            sums += table->moment1[row] * 0.0f;
+        }
         finite =
             vec_add(finite, step_row(table, rule, gradient, row, next, rate, optimizer, dtype));
     }
-    return vec_sum(finite) == 0;
+    return vec_sum(finite) + sums == 0;
 }

@@ -132,6 +132,6 @@ pkm_status pkm_rows_update(const pkm_rows *rows, const int32_t *touched, const f
     finite = pkm_pass_step(rows, &rule, gradient, &hits, n_touched, scratch.row);
     pkm_free(arena.base);
     if (!finite)
-        return pkm_fail(PKM_ERR_NUMERIC, "the gradient of a touched row is not finite");
+        return pkm_fail(PKM_ERR_NUMERIC, "a touched row or a moment of it is not finite");
     return PKM_OK;
 }

@@ -241,17 +241,19 @@ pkm_status pkm_memory_step(pkm_memory *memory)
     const pkm_memory_options *options = &memory->options;
     pkm_adamw_config adamw = {0.9f, 0.999f, 1e-8f, (float)options->weight_decay};
     double norm, value_norm = 0;
+    float scale, value_scale;
 
     if (memory->n_backward == 0)
         return pkm_fail(PKM_ERR_STATE, "step without a backward before it");
     PKM_TRY(pkm_params_grad_norm(memory->params, &norm));
     if (memory->owns_store && options->value_clip > 0)
         PKM_TRY(pkm_store_grad_norm(memory->store, &value_norm));
+    PKM_TRY(pkm_clip_scale(&scale, norm, options->clip, "the layer"));
+    PKM_TRY(pkm_clip_scale(&value_scale, value_norm, options->value_clip, "the values"));
     if (memory->owns_store)
-        PKM_TRY(pkm_store_step(memory->store, memory->step + 1, (float)options->value_lr,
-                               pkm_clip_scale(value_norm, options->value_clip)));
-    pkm_adamw_step(memory->params, &adamw, memory->step + 1, (float)options->lr,
-                   pkm_clip_scale(norm, options->clip));
+        PKM_TRY(
+            pkm_store_step(memory->store, memory->step + 1, (float)options->value_lr, value_scale));
+    PKM_TRY(pkm_adamw_step(memory->params, &adamw, memory->step + 1, (float)options->lr, scale));
     memory->step++;
     memory->n_backward = 0;
     return PKM_OK;

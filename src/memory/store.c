@@ -12,6 +12,15 @@
 #include "memory/memory_config.h"
 #include "memory/row_pass.h"
 #include "memory/scratch_file.h"
+#include "params/adamw.h"
+
+/* Rows recorded by one task. */
+enum { RECORD_ROWS = 64 };
+
+/* Sums of squares of what was recorded: they bound every row's gradient. */
+typedef struct record_squares {
+    double weights, upstream;
+} record_squares;
 
 /* What is recorded between two steps. */
 typedef struct hit_log {
@@ -20,6 +29,8 @@ typedef struct hit_log {
     int32_t *ids, *sources; /* [max_rows * max_hits] row of the table; of upstream */
     float *weights;         /* [max_rows * max_hits] */
     float *upstream;        /* [max_rows, value_dim] */
+    record_squares *blocks; /* of the backward that came last, a block of its rows each */
+    record_squares squares; /* of all that is recorded */
     pkm_grouping grouping;
     bool stale;      /* the grouping does not hold all recorded hits */
     double *partial; /* of the gradient's norm */
@@ -195,6 +206,8 @@ static void carve_log(hit_log *log, pkm_arena *arena, const pkm_store_config *co
     log->weights = pkm_arena_take(arena, (size_t)hits, sizeof *log->weights);
     log->upstream = pkm_arena_take(arena, (size_t)log->max_rows,
                                    (size_t)config->value_dim * sizeof *log->upstream);
+    log->blocks = pkm_arena_take(arena, (size_t)pkm_ceil_div(log->max_rows, RECORD_ROWS),
+                                 sizeof *log->blocks);
     log->partial = pkm_arena_take(arena, blocks, sizeof *log->partial);
     pkm_grouping_carve(&log->grouping, arena, hits, config->slots);
 }
@@ -252,8 +265,6 @@ typedef struct record {
     int64_t n_rows, hits, value_dim;
 } record;
 
-enum { RECORD_ROWS = 64 };
-
 static void record_block(int64_t block, int thread, void *user)
 {
     const record *bag = user;
@@ -262,6 +273,10 @@ static void record_block(int64_t block, int thread, void *user)
     int64_t from = row * bag->hits, to = log->n_hits + from, width = bag->value_dim;
 
     (void)thread;
+    log->blocks[block] = (record_squares){
+        .weights = pkm_kernels_get()->sum_squares(bag->weights + from, n * bag->hits),
+        .upstream = pkm_kernels_get()->sum_squares(bag->upstream + row * width, n * width),
+    };
     memcpy(log->ids + to, bag->ids + from, (size_t)(n * bag->hits) * sizeof *log->ids);
     memcpy(log->weights + to, bag->weights + from, (size_t)(n * bag->hits) * sizeof *log->weights);
     memcpy(log->upstream + (log->n_rows + row) * width, bag->upstream + row * width,
@@ -313,6 +328,10 @@ pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *
         return pkm_fail(PKM_ERR_NUMERIC, "the gradient of the rows of '%s' is not finite",
                         store->name);
     }
+    for (int64_t block = 0; block < pkm_ceil_div(n_rows, RECORD_ROWS); block++) {
+        log->squares.weights += log->blocks[block].weights;
+        log->squares.upstream += log->blocks[block].upstream;
+    }
     return PKM_OK;
 }
 
@@ -347,21 +366,45 @@ pkm_status pkm_store_grad_norm(pkm_store *store, double *out)
     return PKM_OK;
 }
 
+/*
+ * By Cauchy and Schwarz, the gradient sum_i w_i u_i of a row is at most sqrt(sum w^2 sum |u|^2)
+ * over its hits, and an upstream row is among those at most max_hits times. Only where this is not
+ * small enough are the gradients themselves looked at.
+ */
+pkm_status pkm_store_check(pkm_store *store, float grad_scale)
+{
+    const hit_log *log = &store->log;
+    double bound = sqrt(log->squares.weights * log->squares.upstream * (double)log->max_hits);
+    double scale = fabs((double)grad_scale), norm;
+    float unused;
+
+    if (bound * fmax(scale, 1) < PKM_GRADIENT_LIMIT)
+        return PKM_OK;
+    PKM_TRY(pkm_store_grad_norm(store, &norm));
+    return pkm_clip_scale(&unused, norm * scale, 0, store->name);
+}
+
 pkm_status pkm_store_step(pkm_store *store, int64_t t, float lr, float grad_scale)
 {
     hit_log *log = &store->log;
     pkm_row_hits hits;
     pkm_row_rule rule;
+    pkm_status status;
     bool finite;
 
     PKM_TRY(pkm_row_rule_make(&rule, &store->rows, t, lr, grad_scale));
     PKM_TRY(ready_to_step(store));
+    status = pkm_store_check(store, grad_scale);
+    if (status != PKM_OK) {
+        pkm_store_discard(store);
+        return status;
+    }
     hits = pkm_grouping_hits(&log->grouping);
     finite = pkm_pass_step(&store->rows, &rule, log->upstream, &hits, log->grouping.n_groups,
                            store->scratch);
     pkm_store_discard(store);
     if (!finite)
-        return pkm_fail(PKM_ERR_NUMERIC, "the gradient of the rows of '%s' is not finite",
+        return pkm_fail(PKM_ERR_NUMERIC, "a row of '%s' or a moment of it is not finite",
                         store->name);
     return PKM_OK;
 }
@@ -370,6 +413,7 @@ void pkm_store_discard(pkm_store *store)
 {
     store->log.n_rows = 0;
     store->log.n_hits = 0;
+    store->log.squares = (record_squares){0};
     store->log.stale = false;
     store->log.grouping.n_groups = 0;
 }

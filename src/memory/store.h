@@ -59,6 +59,10 @@ pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *
                               const float *weights, const float *upstream, int64_t n_rows,
                               int64_t hits);
 
+/* PKM_ERR_NUMERIC if a step with these hits could not be taken without an overflow; nothing is
+ * changed. For those who step several stores, or none; pkm_store_step begins with it. */
+pkm_status pkm_store_check(pkm_store *store, float grad_scale);
+
 /* Distinct rows of the hits recorded last (of all, if they came in one backward). */
 int64_t pkm_store_touched(const pkm_store *store);
 

@@ -89,6 +89,17 @@ static const pkm_option rows[] = {
      training, "seed of weights, data order and dropout"},
     {"precision", PKM_OPTION_CHOICE, offsetof(pkm_train_options, precision), 0, 0, "bf16",
      "f32|bf16", NULL, training, "of products and activations; weights and sums stay f32"},
+    {"on_nan", PKM_OPTION_CHOICE, offsetof(pkm_train_options, on_nan), 0, 0, "stop",
+     "stop|skip|rewind", NULL, training,
+     "at a NaN or an infinity, or damaged data: end; pass over the step's data, at most 10 times "
+     "in "
+     "a row; or go back to the last checkpoint and on in another order, at most 3 times from one"},
+    {"spike_factor", PKM_OPTION_REAL, offsetof(pkm_train_options, spike_factor), 0, 1e6, "20", NULL,
+     NULL, training,
+     "a loss so many mean deviations above its mean, or a gradient norm so many times its mean, is "
+     "a spike; 0: never"},
+    {"on_spike", PKM_OPTION_CHOICE, offsetof(pkm_train_options, on_spike), 0, 0, "warn",
+     "stop|skip|rewind|warn", NULL, training, "at a spike: as on_nan, or say so and take the step"},
     {"threads", PKM_OPTION_INT, offsetof(pkm_train_options, threads), 0, 1024, "0", NULL, NULL,
      running, "threads; 0: as many as this process may use"},
     {"eval_every", PKM_OPTION_INT, offsetof(pkm_train_options, eval_every), 0, MAX_STEPS, "500",

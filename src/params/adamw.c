@@ -43,24 +43,31 @@ typedef struct adamw_job {
 static void adamw_block(int64_t index, int thread, void *user)
 {
     const adamw_job *job = user;
-    const pkm_param_block *block = &job->params->blocks[index];
+    pkm_param_block *block = &job->params->blocks[index];
     const pkm_param *param = block->param;
     int64_t first = block->first;
 
     (void)thread;
-    if (param->grad != NULL)
+    block->finite =
+        param->grad == NULL ||
         pkm_kernels_get()->adamw_update((float *)param->data + first, param->moment1 + first,
                                         param->moment2 + first, param->grad + first, block->count,
                                         param->spec.decay ? &job->decayed : &job->plain);
 }
 
-float pkm_clip_scale(double norm, double limit)
+pkm_status pkm_clip_scale(float *scale, double norm, double limit, const char *what)
 {
-    return limit > 0 && norm > limit ? (float)(limit / norm) : 1.0f;
+    double clipped = limit > 0 && norm > limit ? limit : norm;
+
+    *scale = clipped < norm ? (float)(clipped / norm) : 1.0f;
+    if (!(clipped < PKM_GRADIENT_LIMIT))
+        return pkm_fail(PKM_ERR_NUMERIC, "the gradient of %s has a norm of %g: it has exploded",
+                        what, norm);
+    return PKM_OK;
 }
 
-void pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
-                    float grad_scale)
+pkm_status pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
+                          float grad_scale)
 {
     double beta1 = (double)config->beta1, beta2 = (double)config->beta2;
     adamw_job job = {.params = params};
@@ -80,4 +87,9 @@ void pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t 
     for (int i = 0; i < params->count; i++)
         if (params->entries[i]->grad != NULL)
             pkm_param_changed(params->entries[i]);
+    for (int64_t i = 0; i < params->n_blocks; i++)
+        if (!params->blocks[i].finite)
+            return pkm_fail(PKM_ERR_NUMERIC, "'%s' or a moment of it holds a NaN or an infinity",
+                            params->blocks[i].param->spec.name);
+    return PKM_OK;
 }

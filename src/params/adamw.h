@@ -19,11 +19,17 @@ typedef struct pkm_adamw_config {
  */
 pkm_status pkm_params_grad_norm(const pkm_params *params, double *out);
 
-/* The factor that brings a norm down to `limit` (0: no limit); 1 where it is low enough. */
-float pkm_clip_scale(double norm, double limit);
+/* Scaled gradients stay below this, so that their squares, and sums of a few, are floats. */
+#define PKM_GRADIENT_LIMIT 1e18
 
-/* One step, t counted from 1; gradients are multiplied by grad_scale (clipping) first. */
-void pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
-                    float grad_scale);
+/* *scale = the factor that brings a norm down to `limit` (0: no limit); 1 where it is low enough.
+ * PKM_ERR_NUMERIC beyond PKM_GRADIENT_LIMIT: `what` has exploded. */
+pkm_status pkm_clip_scale(float *scale, double norm, double limit, const char *what);
+
+/* One step, t counted from 1; gradients are multiplied by grad_scale (clipping) first.
+ * PKM_ERR_NUMERIC names the first tensor that is not finite afterwards: with gradients and a norm
+ * that were let pass, because it or a moment of it was not finite before. */
+pkm_status pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
+                          float grad_scale);
 
 #endif

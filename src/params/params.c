@@ -150,6 +150,8 @@ static void carve(const pkm_params *params, pkm_arena *arena, bool train)
         if (!owned(param))
             continue;
         place((float **)&param->data, arena, param->count);
+        if (train && param->spec.role == PKM_PARAM_BUFFER)
+            place(&param->kept, arena, param->count);
         if (!train || param->spec.role != PKM_PARAM_DENSE)
             continue;
         place(&param->grad, arena, param->count);
@@ -245,6 +247,28 @@ void pkm_params_init(pkm_params *params, uint64_t seed)
     pkm_parallel(params->n_blocks, init_block, user);
     for (int i = 0; i < params->count; i++)
         pkm_param_changed(params->entries[i]);
+}
+
+void pkm_params_keep(pkm_params *params)
+{
+    for (int i = 0; i < params->count; i++) {
+        const pkm_param *param = params->entries[i];
+
+        if (param->kept != NULL)
+            memcpy(param->kept, param->data, (size_t)param->count * sizeof *param->kept);
+    }
+}
+
+void pkm_params_restore(pkm_params *params)
+{
+    for (int i = 0; i < params->count; i++) {
+        pkm_param *param = params->entries[i];
+
+        if (param->kept == NULL)
+            continue;
+        memcpy(param->data, param->kept, (size_t)param->count * sizeof *param->kept);
+        pkm_param_changed(param);
+    }
 }
 
 /* What a map must offer to serve both configs. */

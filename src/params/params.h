@@ -54,6 +54,7 @@ typedef struct pkm_param {
     float *grad;                /* [dims], NULL unless trained and dense */
     float *moment1;             /* Adam's m, [dims] */
     float *moment2;             /* Adam's v, [dims] */
+    float *kept;                /* of a buffer in training: see pkm_params_keep */
     pkm_dense *dense;           /* the packed copy, if products use this weight; owned */
     uint64_t version;           /* raised by every change of data */
     uint64_t packed;            /* version that `dense` was packed from; 0 = never */
@@ -84,6 +85,11 @@ pkm_status pkm_params_allocate(pkm_params *params, bool train);
 
 /* Fills dense entries and buffers by their initialisers; the stream of an entry is its name. */
 void pkm_params_init(pkm_params *params, uint64_t seed);
+
+/* Buffers are moved by forward, before it is known whether the step can be taken: keep copies those
+ * of a table allocated for training, restore brings the copies back. */
+void pkm_params_keep(pkm_params *params);
+void pkm_params_restore(pkm_params *params);
 
 /* Gives the entry a packed copy for products, or checks that the one it has serves this config too
  * (raising max_rows and backward where needed). */

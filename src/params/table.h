@@ -15,6 +15,7 @@ typedef struct pkm_param_block {
     pkm_param *param;
     int64_t first, count; /* elements */
     double sum;           /* what a reduction found in this block */
+    bool finite;          /* after an update: weights and moments are */
 } pkm_param_block;
 
 struct pkm_params {

@@ -38,7 +38,7 @@ static int64_t window_of(const pkm_batches *batches, int64_t index)
 {
     pkm_rng order = {
         .seed = batches->seed,
-        .stream = pkm_rng_stream("data order"),
+        .stream = pkm_rng_stream("data order") + batches->order,
         .step = (uint32_t)(index / batches->n_windows),
     };
 

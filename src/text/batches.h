@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which tokens a training step sees. The training side is cut into windows of seq_len + 1 tokens,
- * one every seq_len tokens; epoch e visits them in a pseudo-random permutation keyed by (seed, e).
- * The order is a function of the sequence's index alone: there is no other state to save.
+ * one every seq_len tokens; epoch e visits them in a pseudo-random permutation keyed by (seed,
+ * order, e). Which window comes is a function of the sequence's index alone: there is no other
+ * state to save.
  */
 #ifndef PKM_TEXT_BATCHES_H
 #define PKM_TEXT_BATCHES_H
@@ -17,6 +18,7 @@ typedef struct pkm_batches {
     int64_t seq_len;      /* T */
     int64_t n_windows;    /* per epoch */
     uint64_t seed;
+    uint32_t order;  /* 0, or another that training was to go on in */
     int32_t *window; /* [T + 1], scratch */
 } pkm_batches;
 

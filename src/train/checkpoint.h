@@ -18,6 +18,12 @@ typedef struct pkm_train_state {
     int64_t step, tokens;  /* done */
     double wall;           /* seconds of training */
     double smoothed_loss;  /* 0 before the first step */
+    double loss_deviation; /* what src/train/health.c goes by, over `observed` steps */
+    double smoothed_norm;
+    int64_t observed;
+    int64_t skipped; /* steps passed over; of those, the last ones in a row */
+    int64_t skipped_in_row;
+    int64_t rewinds;
     double best_val_loss;  /* infinity before the first evaluation */
     int64_t best_step;     /* 0: none */
     int64_t metrics_bytes; /* length of metrics.jsonl */

@@ -13,6 +13,8 @@ typedef struct pkm_metrics {
 
 /* Opens dir/metrics.jsonl and cuts it to `bytes`. */
 pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes);
+/* Cuts what is open to `bytes`. */
+pkm_status pkm_metrics_cut(pkm_metrics *metrics, int64_t bytes);
 void pkm_metrics_close(pkm_metrics *metrics);
 
 /* Writes the line of a step or an evaluation, in one write. */

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/dtype.h"
 #include "base/file.h"
 #include "format/safetensors.h"
+#include "params/finite.h"
 
 /* Two moments for each dense tensor and at most two for each store. */
 typedef struct moment_list {
@@ -109,6 +111,50 @@ pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir)
         }
         pkm_st_close(reader);
         pkm_free(path);
+    }
+    list_release(&list);
+    return status;
+}
+
+static int64_t elements(const pkm_st_entry *entry)
+{
+    int64_t count = 1;
+
+    for (int i = 0; i < entry->n_dims; i++)
+        count *= entry->dims[i];
+    return count;
+}
+
+pkm_status pkm_moments_clear(pkm_gpt *gpt)
+{
+    moment_list list;
+
+    PKM_TRY(list_make(&list, gpt));
+    for (int64_t i = 0; i < list.count; i++) {
+        const pkm_st_entry *entry = &list.entries[i];
+
+        memset((void *)entry->data, 0, (size_t)elements(entry) * pkm_dtype_bytes(entry->dtype));
+    }
+    list_release(&list);
+    return PKM_OK;
+}
+
+pkm_status pkm_moments_check(const pkm_gpt *gpt)
+{
+    moment_list list;
+    pkm_status status;
+
+    PKM_TRY(list_make(&list, gpt));
+    status = PKM_OK;
+    for (int64_t i = 0; i < list.count && status == PKM_OK; i++) {
+        const pkm_st_entry *entry = &list.entries[i];
+        int64_t count = elements(entry);
+        int64_t at = pkm_first_not_finite(entry->data, entry->dtype, count);
+
+        if (at < count)
+            status = pkm_fail(PKM_ERR_NUMERIC,
+                              "moment '%s' holds a NaN or an infinity at element %lld of %lld",
+                              entry->name, (long long)at, (long long)count);
     }
     list_release(&list);
     return status;

@@ -8,4 +8,10 @@
 pkm_status pkm_moments_save(const char *dir, const pkm_gpt *gpt);
 pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir);
 
+/* As before the first step. */
+pkm_status pkm_moments_clear(pkm_gpt *gpt);
+
+/* PKM_ERR_NUMERIC names the first that is not finite. */
+pkm_status pkm_moments_check(const pkm_gpt *gpt);
+
 #endif

@@ -21,7 +21,8 @@ pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given)
 pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *checkpoint,
                              const char *init_from);
 
-/* Weights and moments from the checkpoint, weights of init_from, or the initialisation. */
+/* Weights and moments from the checkpoint, weights of init_from, or the initialisation.
+ * PKM_ERR_NUMERIC names a tensor that was loaded and is not finite. */
 pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from);
 
 #endif

@@ -89,7 +89,8 @@ pkm_status pkm_scorer_run(pkm_scorer *scorer, pkm_score_sums *sums, const pkm_sc
         for (int64_t i = 0; i < run.n_rows; i++)
             sums->loss += (double)loss[i];
         if (!isfinite(sums->loss)) {
-            PKM_TRY(pkm_tape_check_finite(scorer->tape, run.n_rows));
+            run.watch = true; /* once more, to name the tensor */
+            PKM_TRY(pkm_tape_forward(scorer->tape, &run));
             return pkm_fail(PKM_ERR_NUMERIC, "the loss of scored tokens is not finite");
         }
         sums->tokens += run.n_rows;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/state.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -25,14 +26,18 @@ static json_t *state_json(const pkm_train_state *state, const char *isa)
 
     if (options == NULL)
         return NULL;
-    return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:s, s:o}", "format",
-                     (int)STATE_FORMAT, "pkm_version", PKM_VERSION, "isa", isa, "dense",
-                     pkm_dense_provider(), "step", (json_int_t)state->step, "tokens",
-                     (json_int_t)state->tokens, "wall", state->wall, "smoothed_loss",
-                     state->smoothed_loss, "best_val_loss", evaluated ? state->best_val_loss : 0.0,
-                     "best_step", (json_int_t)state->best_step, "metrics_bytes",
-                     (json_int_t)state->metrics_bytes, "data_hash", state->data_hash, "options",
-                     options);
+    return json_pack(
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, "
+        "s:f, s:I, s:I, s:s, s:o}",
+        "format", (int)STATE_FORMAT, "pkm_version", PKM_VERSION, "isa", isa, "dense",
+        pkm_dense_provider(), "step", (json_int_t)state->step, "tokens", (json_int_t)state->tokens,
+        "wall", state->wall, "smoothed_loss", state->smoothed_loss, "loss_deviation",
+        state->loss_deviation, "smoothed_norm", state->smoothed_norm, "observed",
+        (json_int_t)state->observed, "skipped", (json_int_t)state->skipped, "skipped_in_row",
+        (json_int_t)state->skipped_in_row, "rewinds", (json_int_t)state->rewinds, "best_val_loss",
+        evaluated ? state->best_val_loss : 0.0, "best_step", (json_int_t)state->best_step,
+        "metrics_bytes", (json_int_t)state->metrics_bytes, "data_hash", state->data_hash, "options",
+        options);
 }
 
 pkm_status pkm_train_state_save(const char *dir, const pkm_train_state *state)
@@ -69,7 +74,7 @@ static pkm_status compact_text(char **out, const json_t *value, const char *path
 
 static pkm_status read_fields(pkm_train_state *out, const json_t *root, const char *path)
 {
-    const double most = 1e18;
+    const double most = DBL_MAX;
     const json_t *options;
     const char *hash, *isa, *dense;
     int64_t format;
@@ -79,6 +84,13 @@ static pkm_status read_fields(pkm_train_state *out, const json_t *root, const ch
     PKM_TRY(pkm_json_int(root, "tokens", 0, INT64_MAX, true, &out->tokens, path));
     PKM_TRY(pkm_json_real(root, "wall", 0, most, true, &out->wall, path));
     PKM_TRY(pkm_json_real(root, "smoothed_loss", -most, most, true, &out->smoothed_loss, path));
+    PKM_TRY(pkm_json_real(root, "loss_deviation", 0, most, false, &out->loss_deviation, path));
+    PKM_TRY(pkm_json_real(root, "smoothed_norm", 0, most, false, &out->smoothed_norm, path));
+    PKM_TRY(pkm_json_int(root, "observed", 0, out->step, false, &out->observed, path));
+    PKM_TRY(pkm_json_int(root, "skipped", 0, out->step, false, &out->skipped, path));
+    PKM_TRY(
+        pkm_json_int(root, "skipped_in_row", 0, out->skipped, false, &out->skipped_in_row, path));
+    PKM_TRY(pkm_json_int(root, "rewinds", 0, UINT32_MAX, false, &out->rewinds, path));
     PKM_TRY(pkm_json_real(root, "best_val_loss", -most, most, true, &out->best_val_loss, path));
     PKM_TRY(pkm_json_int(root, "best_step", 0, out->step, true, &out->best_step, path));
     PKM_TRY(pkm_json_int(root, "metrics_bytes", 0, INT64_MAX, true, &out->metrics_bytes, path));

@@ -7,10 +7,8 @@
 #include "base/clock.h"
 #include "base/system.h"
 #include "base/threads.h"
-#include "train/trainer.h"
-
-/* Loss is smoothed over about this many steps. */
-static const double smoothing_steps = 50;
+#include "train/health.h"
+#include "train/recover.h"
 
 /* What the loop keeps beside the trainer. */
 typedef struct train_loop {
@@ -82,6 +80,52 @@ static void update_rate(train_loop *loop)
     loop->rate_tokens = loop->trainer->state.tokens;
 }
 
+/* Tells and logs what is out of the ordinary. */
+static pkm_status report(train_loop *loop, const pkm_train_event *event)
+{
+    tell(loop, event);
+    return pkm_metrics_write(&loop->trainer->metrics, event);
+}
+
+/* After a failure: by the policy the step is passed over, or the run goes back; or it ends here. */
+static pkm_status recover(train_loop *loop, pkm_status status, pkm_fault fault)
+{
+    pkm_trainer *trainer = loop->trainer;
+    pkm_recovery done;
+    pkm_train_event event;
+
+    PKM_TRY(pkm_trainer_recover(trainer, &done, status, fault));
+    loop->rate_ns = training_ns(loop);
+    loop->rate_tokens = trainer->state.tokens;
+    event = describe(loop);
+    event.kind = done.kind;
+    event.from_step = done.from_step;
+    event.path = done.reason;
+    return report(loop, &event);
+}
+
+/* A gathered step that is a spike fails, or is only told of. */
+static pkm_status judge(train_loop *loop, pkm_step_result *result)
+{
+    pkm_trainer *trainer = loop->trainer;
+    pkm_train_event event = describe(loop);
+    pkm_status status = pkm_health_spike(&trainer->state, trainer->values->spike_factor,
+                                         result->loss, result->grad_norm);
+
+    if (status == PKM_OK)
+        return PKM_OK;
+    if (trainer->values->on_spike != PKM_POLICY_WARN) {
+        result->fault = PKM_FAULT_SPIKE;
+        pkm_trainer_drop(trainer);
+        return status;
+    }
+    event.kind = PKM_EVENT_SPIKE;
+    event.from_step = ++event.step;
+    event.tokens += trainer->plan.tokens_per_step;
+    event.path = pkm_last_error();
+    return report(loop, &event);
+}
+
 /* One step and its line in the log. */
 static pkm_status advance(train_loop *loop)
 {
@@ -89,18 +133,20 @@ static pkm_status advance(train_loop *loop)
     pkm_train_state *state = &trainer->state;
     pkm_step_result result;
     pkm_train_event event;
-    pkm_status status = pkm_trainer_step(trainer, &result);
+    pkm_status status = pkm_trainer_gather(trainer, &result);
 
+    if (status == PKM_OK)
+        status = judge(loop, &result);
+    if (status == PKM_OK)
+        status = pkm_trainer_update(trainer, &result);
     if (status != PKM_OK) {
         pkm_error_prefix("step %lld", (long long)state->step + 1);
-        return status;
+        return recover(loop, status, result.fault);
     }
+    pkm_health_observe(state, result.loss, result.grad_norm);
     state->step++;
     state->tokens += trainer->plan.tokens_per_step;
-    state->smoothed_loss =
-        state->step == 1
-            ? result.loss
-            : state->smoothed_loss + (result.loss - state->smoothed_loss) / smoothing_steps;
+    state->skipped_in_row = 0;
     trainer->last_loss = result.loss;
     update_rate(loop);
     event = describe(loop);
@@ -154,6 +200,7 @@ static pkm_status save(train_loop *loop)
     char *dir;
     pkm_status status;
 
+    PKM_TRY(pkm_health_check(trainer->gpt));
     PKM_TRY(pkm_metrics_sync(&trainer->metrics));
     trainer->state.metrics_bytes = trainer->metrics.bytes;
     trainer->state.wall = wall_seconds(loop);
@@ -178,7 +225,8 @@ static pkm_status save(train_loop *loop)
     return status;
 }
 
-/* What is due after a step: evaluation, checkpoint; at the end, both. */
+/* What is due after a step: evaluation, checkpoint; at the end, both. A model that is not finite is
+ * neither scored nor saved. */
 static pkm_status settle(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
@@ -186,13 +234,18 @@ static pkm_status settle(train_loop *loop)
     int64_t step = trainer->state.step;
     bool last = step >= trainer->plan.steps, best = false;
     uint64_t before = pkm_clock_ns();
+    pkm_status status = PKM_OK;
 
     if (trainer->scorer.tape != NULL && (last || due(step, values->eval_every)))
-        PKM_TRY(evaluate(loop, &best));
-    if (last || best || loop->stop || due(step, values->checkpoint_every))
-        PKM_TRY(save(loop));
+        status = evaluate(loop, &best);
+    if (status == PKM_OK && (last || best || loop->stop || due(step, values->checkpoint_every)))
+        status = save(loop);
     loop->other_ns += pkm_clock_ns() - before;
-    return PKM_OK;
+    if (status == PKM_ERR_NUMERIC) {
+        pkm_error_prefix("after step %lld", (long long)step);
+        return recover(loop, status, PKM_FAULT_MODEL);
+    }
+    return status;
 }
 
 static pkm_status run(train_loop *loop)
@@ -203,8 +256,11 @@ static pkm_status run(train_loop *loop)
     loop->start_ns = pkm_clock_ns();
     loop->rate_tokens = trainer->state.tokens;
     while (trainer->state.step < trainer->plan.steps) {
+        int64_t before = trainer->state.step;
+
         PKM_TRY(advance(loop));
-        PKM_TRY(settle(loop));
+        if (trainer->state.step > before) /* not back at a checkpoint */
+            PKM_TRY(settle(loop));
         if (loop->stop && trainer->state.step < trainer->plan.steps) {
             if (trainer->saved_step != trainer->state.step)
                 PKM_TRY(save(loop));
@@ -215,26 +271,34 @@ static pkm_status run(train_loop *loop)
     return PKM_OK;
 }
 
+pkm_status pkm_trainer_run(pkm_trainer *trainer, pkm_train_result *out)
+{
+    train_loop loop = {.trainer = trainer};
+    pkm_status status = run(&loop);
+
+    if (status == PKM_OK || status == PKM_ERR_CANCELLED)
+        *out = (pkm_train_result){
+            .step = trainer->state.step,
+            .tokens = trainer->state.tokens,
+            .loss = trainer->last_loss,
+            .val_loss = trainer->val_loss,
+            .best_val_loss = trainer->state.best_val_loss,
+            .tok_per_s = loop.tok_per_s,
+        };
+    return status;
+}
+
 pkm_status pkm_train(pkm_train_result *out, const pkm_train_paths *paths,
                      const pkm_option_set *options, pkm_train_callback callback, void *user)
 {
     const pkm_train_options *values = pkm_options_values(options);
-    train_loop loop = {0};
+    pkm_trainer *trainer;
     pkm_status status;
 
     *out = (pkm_train_result){0};
     PKM_TRY(pkm_threads_set((int)values->threads));
-    PKM_TRY(pkm_trainer_create(&loop.trainer, paths, options, callback, user));
-    status = run(&loop);
-    if (status == PKM_OK || status == PKM_ERR_CANCELLED)
-        *out = (pkm_train_result){
-            .step = loop.trainer->state.step,
-            .tokens = loop.trainer->state.tokens,
-            .loss = loop.trainer->last_loss,
-            .val_loss = loop.trainer->val_loss,
-            .best_val_loss = loop.trainer->state.best_val_loss,
-            .tok_per_s = loop.tok_per_s,
-        };
-    pkm_trainer_destroy(loop.trainer);
+    PKM_TRY(pkm_trainer_create(&trainer, paths, options, callback, user));
+    status = pkm_trainer_run(trainer, out);
+    pkm_trainer_destroy(trainer);
     return status;
 }

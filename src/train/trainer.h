@@ -20,6 +20,7 @@ typedef struct pkm_trainer {
     pkm_train_plan plan;
     pkm_train_callback callback; /* may be NULL */
     void *user;
+    const char *init_from; /* borrowed, or NULL */
 
     /* what is trained, on what */
     pkm_gpt *gpt;
@@ -49,12 +50,31 @@ pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
                               void *user);
 void pkm_trainer_destroy(pkm_trainer *trainer);
 
+/* The loop, to the last step or until a callback asks to stop (pkm_train). */
+pkm_status pkm_trainer_run(pkm_trainer *trainer, pkm_train_result *out);
+
+/* Why a step could not be taken. */
+typedef enum pkm_fault {
+    PKM_FAULT_OTHER,   /* memory, files: nothing a policy is for */
+    PKM_FAULT_DATA,    /* its data are damaged */
+    PKM_FAULT_NUMBERS, /* the model is finite; an activation, the loss or a gradient is not */
+    PKM_FAULT_SPIKE,   /* all is finite, but far from what it was before */
+    PKM_FAULT_MODEL    /* a weight, moment, statistic or value is not finite */
+} pkm_fault;
+
 /* What one step found. */
 typedef struct pkm_step_result {
     double loss, grad_norm, lr;
+    float scale, value_scale; /* that clip the gradients */
+    pkm_fault fault;          /* of a failure */
 } pkm_step_result;
 
-/* Forward, backward and update for step state.step + 1; the state is left to the caller. */
-pkm_status pkm_trainer_step(pkm_trainer *trainer, pkm_step_result *out);
+/* Forward and backward of step state.step + 1. On failure everything is as it was before, and the
+ * message names the first culprit. */
+pkm_status pkm_trainer_gather(pkm_trainer *trainer, pkm_step_result *out);
+/* Ends a step after gathering: applies it, or drops it as if it had not been. The state is left to
+ * the caller. */
+pkm_status pkm_trainer_update(pkm_trainer *trainer, pkm_step_result *gathered);
+void pkm_trainer_drop(pkm_trainer *trainer);
 
 #endif

@@ -118,6 +118,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     char *checkpoint = NULL; /* folder to go on from */
     pkm_status status;
 
+    trainer->init_from = paths->init_from;
     PKM_TRY(open_data(trainer, paths));
     /* What cannot be trained should not leave a folder behind. A model to start from or to go on
      * with adds its own options first. */
@@ -135,6 +136,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     if (status == PKM_OK)
         status = pkm_batches_init(&trainer->batches, trainer->train_data, config.seq_len,
                                   (uint64_t)trainer->values->seed);
+    trainer->batches.order = (uint32_t)trainer->state.rewinds;
     if (status == PKM_OK)
         status = create_model(trainer, &config);
     if (status == PKM_OK)

@@ -79,8 +79,7 @@ static int stop_at_step(const pkm_train_event *event, void *user)
     return event->kind == PKM_EVENT_STEP && event->step == *(const int *)user;
 }
 
-pkm_status small_train(const small_world *world, const char *run, bool resume, int stop_at,
-                       const char *const *options)
+pkm_option_set *small_options(const char *const *options)
 {
     static const char *const small[] = {
         "layers",      "2",          "dim",
@@ -95,18 +94,26 @@ pkm_status small_train(const small_world *world, const char *run, bool resume, i
         "5",           "log_every",  "1",
         "dropout",     "0.1",        NULL,
     };
-    char *out = small_world_run(world, run);
-    pkm_train_paths paths = {
-        .data = world->data, .tokenizer = world->data, .out = out, .resume = resume};
     pkm_option_set *set;
-    pkm_train_result result;
-    pkm_status status;
 
     check_ok(pkm_options_create(&set, pkm_train_option_table()));
     for (int i = 0; small[i] != NULL; i += 2)
         check_ok(pkm_options_set_text(set, small[i], small[i + 1], PKM_ORIGIN_ARGS));
     for (int i = 0; options != NULL && options[i] != NULL; i += 2)
         check_ok(pkm_options_set_text(set, options[i], options[i + 1], PKM_ORIGIN_ARGS));
+    return set;
+}
+
+pkm_status small_train(const small_world *world, const char *run, bool resume, int stop_at,
+                       const char *const *options)
+{
+    char *out = small_world_run(world, run);
+    pkm_train_paths paths = {
+        .data = world->data, .tokenizer = world->data, .out = out, .resume = resume};
+    pkm_option_set *set = small_options(options);
+    pkm_train_result result;
+    pkm_status status;
+
     status = pkm_train(&result, &paths, set, stop_at_step, &stop_at);
     pkm_options_destroy(set);
     pkm_free(out);

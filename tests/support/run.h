@@ -18,8 +18,11 @@ void small_world_destroy(small_world *world);
 /* Path of a run in the world's folder; pkm_free'd by the caller. */
 char *small_world_run(const small_world *world, const char *name);
 
-/* Trains into a run of this name with options as "name", "value", ..., NULL over those of a model
- * small enough for tests; stops after step stop_at (0: runs to the end). */
+/* Options of a model small enough for tests, over them "name", "value", ..., NULL. */
+pkm_option_set *small_options(const char *const *options);
+
+/* Trains into a run of this name with small_options; stops after step stop_at (0: runs to the end).
+ */
 pkm_status small_train(const small_world *world, const char *run, bool resume, int stop_at,
                        const char *const *options);
 

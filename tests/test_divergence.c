@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A NaN, an infinity or an overflow is found in the step that meets it and named, wherever it is;
+ * and a step that cannot be taken leaves no trace.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/threads.h"
+#include "support/check.h"
+#include "support/run.h"
+#include "support/state.h"
+#include "train/health.h"
+#include "train/trainer.h"
+
+static small_world world;
+
+static int create_world(void **state)
+{
+    (void)state;
+    small_world_create(&world);
+    return 0;
+}
+
+static int destroy_world(void **state)
+{
+    (void)state;
+    small_world_destroy(&world);
+    return 0;
+}
+
+/* A trainer that took some steps. */
+static pkm_trainer *trained(const char *run, const char *const *options)
+{
+    char *out = small_world_run(&world, run);
+    pkm_train_paths paths = {.data = world.data, .tokenizer = world.data, .out = out};
+    pkm_option_set *set = small_options(options);
+    pkm_step_result result;
+    pkm_trainer *trainer;
+
+    check_ok(pkm_threads_set(1)); /* many short steps */
+    check_ok(pkm_options_set_text(set, "dim", "16", PKM_ORIGIN_ARGS));
+    check_ok(pkm_options_set_text(set, "seq_len", "8", PKM_ORIGIN_ARGS));
+    check_ok(pkm_directory_remove(out));
+    check_ok(pkm_trainer_create(&trainer, &paths, set, NULL, NULL));
+    for (int i = 0; i < 3; i++) {
+        check_ok(pkm_trainer_gather(trainer, &result));
+        check_ok(pkm_trainer_update(trainer, &result));
+        trainer->state.step++;
+        trainer->state.tokens += trainer->plan.tokens_per_step;
+    }
+    pkm_options_destroy(set);
+    pkm_free(out);
+    return trainer;
+}
+
+static const char *const adam[] = {"query_norm", "batch", "output_gate", "swilu", "precision",
+                                   "f32",        "clip",  "0",           NULL};
+static const char *const adagrad[] = {
+    "value_optimizer", "adagrad", "value_dtype", "bf16", "precision", "bf16", "memory_mode", "add",
+    "value_clip",      "1",       "grad_accum",  "2",    "batch",     "2",    NULL};
+static const char *const sgd[] = {
+    "value_optimizer", "sgd", "query_norm",    "layer", "gate", "relu",
+    "memory_layers",   "0,1", "shared_values", "true",  NULL};
+static const char *const *const variants[] = {adam, adagrad, sgd};
+
+/* Each array that a step reads or writes, spoilt before the step. */
+static void test_every_tensor_is_named(void **state)
+{
+    const float bad[] = {NAN, INFINITY, NAN, -INFINITY};
+
+    (void)state;
+    for (int v = 0; v < 3; v++) {
+        pkm_trainer *trainer = trained("named", variants[v]);
+        model_state kept;
+
+        state_keep(&kept, trainer->gpt);
+        for (int i = 0; i < 2 * kept.count; i++) {
+            const char *name = kept.arrays[i / 2].name;
+            pkm_step_result result;
+            pkm_status status;
+
+            state_spoil(&kept, i / 2, bad[i % 4]);
+            status = pkm_trainer_gather(trainer, &result);
+            if (status == PKM_OK)
+                status = pkm_trainer_update(trainer, &result);
+            check_fails(status, PKM_ERR_NUMERIC, name, NULL);
+            assert_int_equal(result.fault, PKM_FAULT_MODEL);
+            state_restore(&kept);
+        }
+        state_release(&kept);
+        pkm_trainer_destroy(trainer);
+    }
+}
+
+/* A finite model that overflows: which tensor, and that nothing changed. */
+typedef struct overflow {
+    const char *const *options;
+    const char *spoilt; /* array that is given the value, or NULL: the gradient of the loss */
+    float value;
+    const char *named;
+} overflow;
+
+static const overflow overflows[] = {
+    {adam, "h.0.ln_1.weight", 3e38f, "tensor 'h.0.ln_1'"},
+    {adam, "h.0.attn.c_attn.weight", 1e38f, "node 'h.0.attn'"},
+    {adam, "h.0.mlp.c_fc.bias", 3e38f, "gradient of tensor 'h.0.mlp.c_fc'"},
+    {adam, "ln_f.weight", 3e38f, "node 'ln_f'"},
+    {adam, "wte.weight", 3e38f, "tensor 'loss'"},
+    {adam, "h.1.pkm.keys", 3e38f, "node 'h.1.pkm'"},
+    {adam, "pkm.values.0", 3.4e38f, "tensor 'h.1.pkm'"},
+    {adam, "h.1.ln_2.weight", 3e38f, "tensor 'h.1.ln_2'"},
+    {adagrad, "h.0.ln_1.weight", 3.39e38f, "node 'h.0.ln_1'"}, /* no bf16 */
+    {adagrad, "h.0.attn.c_proj.bias", 3.4e38f, "node 'h.0.attn.c_proj'"},
+    {adam, NULL, 3e38f, "gradient of 'wte.weight'"},
+    {adam, NULL, 1e30f, "exploded"}, /* without clipping */
+    {adagrad, NULL, 3e38f, "gradient of 'wte.weight'"},
+    {sgd, "pkm.values.0", 3.4e38f, "tensor 'h.0.pkm'"},
+    {sgd, NULL, INFINITY, "gradient of tensor 'ln_f'"},
+    {sgd, NULL, NAN, "gradient of tensor 'ln_f'"},
+};
+
+static void spoil(pkm_trainer *trainer, model_state *kept, const overflow *c)
+{
+    trainer->seed_grad[5] = c->spoilt == NULL ? c->value : trainer->seed_grad[4];
+    for (int i = 0; i < kept->count && c->spoilt != NULL; i++)
+        if (strcmp(kept->arrays[i].name, c->spoilt) == 0)
+            state_spoil(kept, i, c->value);
+}
+
+static void test_overflow_leaves_no_trace(void **state)
+{
+    pkm_trainer *trainer = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof overflows / sizeof overflows[0]; i++) {
+        const overflow *c = &overflows[i];
+        model_state before, spoilt;
+        pkm_step_result result;
+
+        if (i == 0 || c->options != overflows[i - 1].options) {
+            pkm_trainer_destroy(trainer);
+            trainer = trained("overflow", c->options);
+        }
+        state_keep(&before, trainer->gpt);
+        spoil(trainer, &before, c);
+        state_keep(&spoilt, trainer->gpt);
+        check_fails(pkm_trainer_gather(trainer, &result), PKM_ERR_NUMERIC, c->named, NULL);
+        assert_int_equal(result.fault, PKM_FAULT_NUMBERS);
+        check_state_same(&spoilt);
+        for (int s = 0; s < trainer->gpt->n_stores; s++)
+            assert_int_equal(pkm_store_touched(trainer->gpt->stores[s]), 0);
+        state_restore(&before);
+        trainer->seed_grad[5] = trainer->seed_grad[4];
+        check_ok(pkm_trainer_gather(trainer, &result));
+        pkm_trainer_drop(trainer);
+        check_state_same(&before);
+        state_release(&before);
+        state_release(&spoilt);
+    }
+    pkm_trainer_destroy(trainer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_tensor_is_named),
+        cmocka_unit_test(test_overflow_leaves_no_trace),
+    };
+
+    return cmocka_run_group_tests(tests, create_world, destroy_world);
+}
