@@ -13,7 +13,6 @@
 
 #include "cmd.h"
 #include "demo_folder.h"
-#include "model_file.h"
 #include "output_folder.h"
 #include "progress.h"
 #include "stop.h"
@@ -179,7 +178,7 @@ static pkm_status score(const demo_plan *demo, contestant *one, const char *run)
     progress bar = {.title = one->name};
     pkm_model *model;
     pkm_data *data;
-    pkm_status status = model_open(&model, run, 0);
+    pkm_status status = pkm_model_load(&model, run, NULL);
 
     if (status != PKM_OK)
         return status;
@@ -223,7 +222,7 @@ static pkm_status write_sample(const char *run)
     const pkm_generate_config config = {
         .max_tokens = 150, .temperature = 0.8, .top_p = 0.95, .seed = 1};
     pkm_model *model;
-    pkm_status status = model_open(&model, run, 0);
+    pkm_status status = pkm_model_load(&model, run, NULL);
 
     if (status == PKM_OK) {
         status = pkm_model_generate(model, "", 0, &config, print_text, NULL, NULL);

@@ -15,7 +15,7 @@ typedef struct eval_options {
     const char *model, *data;
     pkm_text_list text;
     int64_t max_tokens;
-    int precision;
+    model_choice loading;
     bool json;
 } eval_options;
 
@@ -46,12 +46,7 @@ static const pkm_option rows[] = {
      .preset = "0",
      .unit = "tokens",
      .help = "of a data set, how much is read; 0: all"},
-    {.name = "precision",
-     .type = PKM_OPTION_CHOICE,
-     .offset = offsetof(eval_options, precision),
-     .preset = "auto",
-     .choices = MODEL_PRECISIONS,
-     .help = "of products and activations; auto: as in training"},
+    MODEL_ROWS(eval_options, loading),
     {.name = "json",
      .type = PKM_OPTION_BOOL,
      .offset = offsetof(eval_options, json),
@@ -80,7 +75,7 @@ static pkm_status score(const cmd_input *input, pkm_eval_result *result, const c
     const eval_options *options = input->options;
     progress bar = {.title = "eval"};
     pkm_model *model;
-    pkm_status status = model_open(&model, options->model, options->precision);
+    pkm_status status = model_open(&model, options->model, &options->loading);
 
     if (status != PKM_OK)
         return status;

@@ -15,7 +15,7 @@ typedef struct generate_options {
     int64_t tokens, top_k, seed;
     double temperature, top_p;
     pkm_text_list stop;
-    int precision;
+    model_choice loading;
     bool echo;
 } generate_options;
 
@@ -73,12 +73,7 @@ static const pkm_option rows[] = {
      .offset = offsetof(generate_options, echo),
      .preset = "true",
      .help = "print the continuation alone, without the prompt"},
-    {.name = "precision",
-     .type = PKM_OPTION_CHOICE,
-     .offset = offsetof(generate_options, precision),
-     .preset = "auto",
-     .choices = MODEL_PRECISIONS,
-     .help = "of products and activations; auto: as in training"},
+    MODEL_ROWS(generate_options, loading),
 };
 
 const pkm_option_table cmd_generate_options = CMD_OPTIONS(rows, generate_options);
@@ -129,7 +124,7 @@ int cmd_generate(const cmd_input *input)
 
     if (piped && read == NULL)
         return CMD_FAILED;
-    status = model_open(&model, options->model, options->precision);
+    status = model_open(&model, options->model, &options->loading);
     if (status == PKM_OK) {
         stop_catch();
         status = generate(model, options, piped ? read : options->prompt, bytes);

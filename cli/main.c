@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus_error.h"
 #include "cmd.h"
 #include "streams.h"
 #include "wait_policy.h"
@@ -347,6 +348,7 @@ int main(int argc, char **argv)
 
     streams_open();
     wait_policy_apply(argv);
+    bus_error_catch();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         cmd_print_overview();
         return streams_close(CMD_DONE);

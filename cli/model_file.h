@@ -1,14 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands that load a model share: --precision and the loading. */
+/* What commands that load a model share: --precision, --no-mmap and the loading. */
 #ifndef PKM_CLI_MODEL_FILE_H
 #define PKM_CLI_MODEL_FILE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "pkm/model.h"
+#include "pkm/options.h"
 
 /* Choices of --precision: the one the model was trained in, or another. */
 #define MODEL_PRECISIONS "auto|f32|bf16"
 
-/* precision: index into MODEL_PRECISIONS. */
-pkm_status model_open(pkm_model **out, const char *dir, int precision);
+/* The field of options that the rows of these two set, and the rows. */
+typedef struct model_choice {
+    int precision; /* index into MODEL_PRECISIONS */
+    bool mmap;
+} model_choice;
+
+#define MODEL_ROWS(owner, field)                                                                   \
+    {.name = "precision",                                                                          \
+     .type = PKM_OPTION_CHOICE,                                                                    \
+     .offset = offsetof(owner, field.precision),                                                   \
+     .preset = "auto",                                                                             \
+     .choices = MODEL_PRECISIONS,                                                                  \
+     .help = "of products and activations; auto: as in training"},                                 \
+    {                                                                                              \
+        .name = "mmap", .type = PKM_OPTION_BOOL, .offset = offsetof(owner, field.mmap),            \
+        .preset = "true", .help = "read the weights at the start instead of mapping their file",   \
+    }
+
+pkm_status model_open(pkm_model **out, const char *dir, const model_choice *choice);
 
 #endif

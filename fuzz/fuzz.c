@@ -116,8 +116,8 @@ bool fuzz_same(const char *name, const char *other)
     pkm_file_map a, b;
     bool same;
 
-    fuzz_check(pkm_file_map_open(&a, fuzz_path(name)) == PKM_OK, "a temporary file is there");
-    fuzz_check(pkm_file_map_open(&b, fuzz_path(other)) == PKM_OK, "a temporary file is there");
+    fuzz_check(pkm_file_map_open(&a, fuzz_path(name), 0) == PKM_OK, "a temporary file is there");
+    fuzz_check(pkm_file_map_open(&b, fuzz_path(other), 0) == PKM_OK, "a temporary file is there");
     same = a.size_bytes == b.size_bytes &&
            (a.size_bytes == 0 || memcmp(a.data, b.data, a.size_bytes) == 0);
     pkm_file_map_close(&a);

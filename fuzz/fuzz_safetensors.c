@@ -71,7 +71,7 @@ static void save_and_load(const pkm_st_reader *reader)
         memcpy(entries[i].dims, tensor->dims, sizeof tensor->dims);
     }
     if (writable && fuzz_must(pkm_st_write(fuzz_path("again"), entries, count, NULL, 0)) &&
-        fuzz_must(pkm_st_open(&again, fuzz_path("again"), false))) {
+        fuzz_must(pkm_st_open(&again, fuzz_path("again"), PKM_ST_MAP))) {
         check_equal(reader, again);
         pkm_st_close(again);
     }
@@ -83,8 +83,8 @@ static void run(const uint8_t *data, size_t size)
     pkm_st_reader *mapped, *read;
 
     fuzz_write("file", data, size);
-    if (!fuzz_ok(pkm_st_open(&mapped, fuzz_path("file"), false))) {
-        fuzz_check(fuzz_starved() || pkm_st_open(&read, fuzz_path("file"), true) != PKM_OK,
+    if (!fuzz_ok(pkm_st_open(&mapped, fuzz_path("file"), PKM_ST_MAP))) {
+        fuzz_check(fuzz_starved() || pkm_st_open(&read, fuzz_path("file"), PKM_ST_READ) != PKM_OK,
                    "a file that is refused mapped is refused read");
         return;
     }
@@ -92,7 +92,7 @@ static void run(const uint8_t *data, size_t size)
     (void)pkm_st_metadata(mapped, "format");
     copy_tensors(mapped);
     save_and_load(mapped);
-    if (fuzz_must(pkm_st_open(&read, fuzz_path("file"), true))) {
+    if (fuzz_must(pkm_st_open(&read, fuzz_path("file"), PKM_ST_READ))) {
         check_equal(mapped, read);
         pkm_st_close(read);
     }

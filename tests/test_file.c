@@ -92,7 +92,7 @@ static void test_large_file(void **state)
             pkm_writer_write(writer, data + at, (size_t)(BYTES - at < PIECE ? BYTES - at : PIECE)));
     check_ok(pkm_writer_commit(writer));
     pkm_writer_destroy(writer);
-    check_ok(pkm_file_map_open(&map, path));
+    check_ok(pkm_file_map_open(&map, path, 0));
     assert_int_equal(map.size_bytes, BYTES);
     assert_memory_equal(map.data, data, BYTES);
     pkm_file_map_close(&map);
@@ -113,7 +113,7 @@ static void test_refusals(void **state)
     check_ok(pkm_file_write(file, "12345", 5));
     check_fails(pkm_file_read(&data, &bytes, missing, 10), PKM_ERR_IO, missing, NULL);
     check_fails(pkm_file_read(&data, &bytes, fifo, 10), PKM_ERR_IO, fifo, "regular", NULL);
-    check_fails(pkm_file_map_open(&map, dir), PKM_ERR_IO, dir, NULL);
+    check_fails(pkm_file_map_open(&map, dir, 0), PKM_ERR_IO, dir, NULL);
     check_fails(pkm_file_read(&data, &bytes, file, 4), PKM_ERR_FORMAT, file, "5 bytes", NULL);
     check_fails(pkm_writer_create(&writer, inside), PKM_ERR_IO, "nowhere", NULL);
     check_fails(pkm_directory_create(file), PKM_ERR_IO, file, NULL);

@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include <stdlib.h>
+
 #include "support/check.h"
 
 enum { BLOCKS = 1000, THREADS = 7 };
@@ -100,15 +102,40 @@ static void test_choice(void **state)
 
     (void)state;
     check_ok(pkm_threads_set(3));
-    pkm_threads_choice(&choice);
+    check_ok(pkm_threads_choice(&choice));
     assert_int_equal(choice.asked, 3);
     assert_int_equal(choice.threads, 3);
     assert_int_equal(pkm_threads(), 3);
     check_ok(pkm_threads_set(0));
-    pkm_threads_choice(&choice);
+    check_ok(pkm_threads_choice(&choice));
     assert_in_range(pkm_threads(), 1, choice.cores);
     check_fails(pkm_threads_set(-1), PKM_ERR_ARG, "threads is -1", NULL);
     check_fails(pkm_threads_set(100000), PKM_ERR_ARG, "100000", NULL);
+}
+
+/* A PKM_THREADS that is no number is an error that names it, unless a number was set. */
+static void test_environment(void **state)
+{
+    static const char *const bad[] = {"many", "-1", "2x", "1025", "99999999999999999999", " "};
+    pkm_thread_choice choice;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("PKM_THREADS", bad[i], 1);
+        check_fails(pkm_threads_set(0), PKM_ERR_ARG, "PKM_THREADS", bad[i], "0 (automatic) to 1024",
+                    NULL);
+        check_fails(pkm_threads_check(), PKM_ERR_ARG, "PKM_THREADS", bad[i], NULL);
+        assert_int_equal(pkm_threads(), 1);
+        check_ok(pkm_threads_set(2));
+        check_ok(pkm_threads_check());
+    }
+    setenv("PKM_THREADS", "3", 1);
+    check_ok(pkm_threads_set(0));
+    assert_int_equal(pkm_threads(), 3);
+    unsetenv("PKM_THREADS");
+    check_ok(pkm_threads_set(0));
+    check_ok(pkm_threads_choice(&choice));
+    assert_int_equal(choice.asked, 0);
 }
 
 int main(void)
@@ -118,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_fewer_blocks_than_threads),
         cmocka_unit_test(test_nested_loop_runs_on_its_thread),
         cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_environment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

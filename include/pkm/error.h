@@ -48,6 +48,20 @@ PKM_API const char *pkm_last_error(void);
  */
 PKM_API const char *pkm_status_name(pkm_status status);
 
+/**
+ * The file of a live mapping of libpkm's that holds an address, NULL if it is none.
+ *
+ * A file that is shortened while it is mapped, or whose disk fails, ends the process with SIGBUS.
+ * The library cannot turn that into an error and installs no handler; a program's own handler can
+ * ask with si_addr which file it was (as cli/bus_error.c does). Model files need not be mapped:
+ * pkm_model_options.no_mmap.
+ *
+ * Memory:  borrowed; valid while the mapping lives
+ * Threads: any thread; may be called from a signal handler
+ * Since:   0.1
+ */
+PKM_API const char *pkm_mapped_file(const void *address);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,7 +24,8 @@ PKM_API const char *pkm_version(void);
  * versions of the libraries in use, as a JSON object.
  *
  * Memory:  *out is the caller's, freed with pkm_text_free (options.h)
- * Errors:  PKM_ERR_ARG if PKM_ISA names no instruction set, PKM_ERR_NOMEM
+ * Errors:  PKM_ERR_ARG if PKM_ISA names no instruction set or PKM_THREADS is no number of threads,
+ *          PKM_ERR_NOMEM
  * Threads: any thread; reads the environment
  * Since:   0.1
  */
@@ -33,7 +34,7 @@ PKM_API pkm_status pkm_info_json(char **out);
 /**
  * Uses this many threads from now on; 0: PKM_THREADS, else the least of affinity, quota and cores.
  *
- * Errors:  PKM_ERR_ARG outside 0 to 1024
+ * Errors:  PKM_ERR_ARG outside 0 to 1024, or if PKM_THREADS decides and is no such number
  * Threads: any thread, but not while another computes
  * Since:   0.1
  */

@@ -10,14 +10,28 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "base/mapping.h"
 #include "base/size.h"
 
-pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path)
+/* What is no regular file, for messages. */
+static const char *kind_name(mode_t mode)
+{
+    if (S_ISDIR(mode))
+        return "a folder";
+    if (S_ISFIFO(mode))
+        return "a pipe";
+    return S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
+/* flags: 0, or O_NOFOLLOW to refuse a symbolic link. */
+static pkm_status open_regular(int *out, size_t *size_bytes, const char *path, int flags)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for a writer before it can be refused. */
-    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags, 0);
     struct stat info;
 
+    if (fd < 0 && errno == ELOOP && (flags & O_NOFOLLOW) != 0)
+        return pkm_fail(PKM_ERR_IO, "%s: is a symbolic link: expected a regular file", path);
     if (fd < 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open", path);
     if (fstat(fd, &info) != 0) {
@@ -27,11 +41,17 @@ pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path)
     }
     if (!S_ISREG(info.st_mode)) {
         pkm_io()->close(fd);
-        return pkm_fail(PKM_ERR_IO, "%s: not a regular file", path);
+        return pkm_fail(PKM_ERR_IO, "%s: is %s: expected a regular file", path,
+                        kind_name(info.st_mode));
     }
     *out = fd;
     *size_bytes = (size_t)info.st_size;
     return PKM_OK;
+}
+
+pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path)
+{
+    return open_regular(out, size_bytes, path, 0);
 }
 
 pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path)
@@ -78,13 +98,13 @@ pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_
     return PKM_OK;
 }
 
-pkm_status pkm_file_map_open(pkm_file_map *out, const char *path)
+pkm_status pkm_file_map_open(pkm_file_map *out, const char *path, int flags)
 {
     int fd;
     size_t size;
     void *data = NULL;
 
-    PKM_TRY(pkm_file_open(&fd, &size, path));
+    PKM_TRY(open_regular(&fd, &size, path, flags));
     if (size > 0) {
         data = pkm_io()->map(size, PROT_READ, MAP_SHARED, fd);
         if (data == MAP_FAILED) {
@@ -92,6 +112,7 @@ pkm_status pkm_file_map_open(pkm_file_map *out, const char *path)
             pkm_io()->close(fd);
             return PKM_ERR_IO;
         }
+        pkm_mapping_add(data, size, path);
     }
     pkm_io()->close(fd);
     out->data = data;
@@ -101,8 +122,10 @@ pkm_status pkm_file_map_open(pkm_file_map *out, const char *path)
 
 void pkm_file_map_close(pkm_file_map *map)
 {
-    if (map->data != NULL)
+    if (map->data != NULL) {
+        pkm_mapping_remove(map->data);
         munmap((void *)map->data, map->size_bytes);
+    }
     *map = (pkm_file_map){0};
 }
 

@@ -27,8 +27,9 @@ typedef struct pkm_file_map {
     size_t size_bytes;
 } pkm_file_map;
 
-/* Maps a regular file read-only; the size is taken once, from the opened file. */
-pkm_status pkm_file_map_open(pkm_file_map *out, const char *path);
+/* Maps a regular file read-only; the size is taken once, from the opened file. flags: 0, or
+ * O_NOFOLLOW for a name of our own making, which is never a symbolic link. */
+pkm_status pkm_file_map_open(pkm_file_map *out, const char *path, int flags);
 void pkm_file_map_close(pkm_file_map *map);
 
 /*

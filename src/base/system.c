@@ -69,6 +69,16 @@ uint64_t pkm_memory_available(void)
     return available;
 }
 
+pkm_status pkm_memory_check(uint64_t needed, const char *what, const char *advice)
+{
+    uint64_t available = pkm_memory_available();
+
+    if (available > 0 && needed > available)
+        return pkm_fail(PKM_ERR_NOMEM, "%s needs %.2f GiB of memory and %.2f GiB are available: %s",
+                        what, (double)needed / 0x1p30, (double)available / 0x1p30, advice);
+    return PKM_OK;
+}
+
 uint64_t pkm_memory_resident(void)
 {
     return proc_kib("/proc/self/status", "VmRSS:");

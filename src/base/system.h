@@ -5,11 +5,18 @@
 
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* Physical memory in bytes, or the cgroup's limit if that is lower. */
 uint64_t pkm_memory_limit(void);
 
 /* Bytes that could be had now: the limit less what is in use and cannot be reclaimed. */
 uint64_t pkm_memory_available(void);
+
+/* PKM_ERR_NOMEM if `needed` bytes are more than that: "<what> needs ... and ... are available:
+ * <advice>". Before they are taken: an allocation that is only granted on credit ends the process.
+ */
+pkm_status pkm_memory_check(uint64_t needed, const char *what, const char *advice);
 
 /* Resident bytes of this process. */
 uint64_t pkm_memory_resident(void);

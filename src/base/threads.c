@@ -87,14 +87,32 @@ static int lower_limit(int limit, int candidate)
     return candidate > 0 && (limit == 0 || candidate < limit) ? candidate : limit;
 }
 
-void pkm_threads_choice(pkm_thread_choice *out)
+/* *out = PKM_THREADS; 0 if it is not set. */
+static pkm_status threads_wanted(int *out)
 {
-    const char *wanted = getenv("PKM_THREADS");
+    const char *text = getenv("PKM_THREADS");
+    char *end;
+    long value;
+
+    *out = 0;
+    if (text == NULL || text[0] == '\0')
+        return PKM_OK;
+    value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < 0 || value > MAX_THREADS)
+        return pkm_fail(PKM_ERR_ARG,
+                        "PKM_THREADS is '%s': expected a whole number from 0 (automatic) to %d",
+                        text, MAX_THREADS);
+    *out = (int)value;
+    return PKM_OK;
+}
+
+pkm_status pkm_threads_choice(pkm_thread_choice *out)
+{
     int quota = quota_v2();
     int asked = threads_asked;
 
-    if (asked == 0 && wanted != NULL)
-        asked = (int)pkm_min_i64(pkm_max_i64(strtol(wanted, NULL, 10), 0), MAX_THREADS);
+    if (asked == 0)
+        PKM_TRY(threads_wanted(&asked));
     out->asked = asked;
     out->affinity = affinity_cores();
     out->quota = quota > 0 ? quota : quota_v1();
@@ -104,6 +122,7 @@ void pkm_threads_choice(pkm_thread_choice *out)
         out->threads = asked;
     if (out->threads < 1)
         out->threads = 1;
+    return PKM_OK;
 }
 
 pkm_status pkm_threads_set(int threads)
@@ -114,9 +133,17 @@ pkm_status pkm_threads_set(int threads)
         return pkm_fail(PKM_ERR_ARG, "threads is %d: expected 0 (automatic) to %d", threads,
                         MAX_THREADS);
     threads_asked = threads;
-    pkm_threads_choice(&choice);
+    threads_in_use = 0;
+    PKM_TRY(pkm_threads_choice(&choice));
     threads_in_use = choice.threads;
     return PKM_OK;
+}
+
+pkm_status pkm_threads_check(void)
+{
+    int unused;
+
+    return threads_asked > 0 ? PKM_OK : threads_wanted(&unused);
 }
 
 int pkm_threads(void)
@@ -126,8 +153,8 @@ int pkm_threads(void)
     if (threads == 0) {
         pkm_thread_choice choice;
 
-        pkm_threads_choice(&choice);
-        threads_in_use = threads = choice.threads;
+        threads = pkm_threads_choice(&choice) == PKM_OK ? choice.threads : 1;
+        threads_in_use = threads;
     }
     return threads;
 }

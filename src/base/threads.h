@@ -22,9 +22,12 @@ typedef struct pkm_thread_choice {
 /* Uses `threads` threads from now on; 0 = min(affinity, quota, cores) or PKM_THREADS. */
 pkm_status pkm_threads_set(int threads);
 
+/* PKM_ERR_ARG if PKM_THREADS decides and is no number: asked by what sets up work for threads. */
+pkm_status pkm_threads_check(void);
+
 /* The number in use. */
 int pkm_threads(void);
-void pkm_threads_choice(pkm_thread_choice *out);
+pkm_status pkm_threads_choice(pkm_thread_choice *out);
 
 /* A body computes block `block`; `thread` in [0, pkm_threads()) picks its scratch. It cannot fail.
  */

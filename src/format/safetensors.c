@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/dtype.h"
+#include "base/io.h"
 #include "base/size.h"
 #include "base/strbuf.h"
 #include "format/json.h"
@@ -18,20 +19,21 @@
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000, MAX_TENSORS = 1000000 };
 static const int64_t max_elements = (int64_t)1 << 47;
 
-struct pkm_st_reader {
-    char *path;
-    pkm_file_map map; /* data NULL if the file was read instead */
-    char *copy;       /* the whole file, or NULL */
-    json_t *header;
-    pkm_st_tensor *tensors; /* [count], sorted by name */
-    int64_t count;
-};
-
 /* A part of the file: the text of the header, or the data buffer. */
 typedef struct span {
     const char *data;
     size_t bytes;
 } span;
+
+struct pkm_st_reader {
+    char *path;
+    pkm_file_map map; /* the whole file, if it is mapped */
+    char *copy;       /* what was read instead: the whole file or its header */
+    span data;        /* data.data NULL if only the header was read */
+    json_t *header;
+    pkm_st_tensor *tensors; /* [count], sorted by name */
+    int64_t count;
+};
 
 typedef struct element_type {
     const char *name;
@@ -107,27 +109,28 @@ static pkm_status read_shape(pkm_st_tensor *tensor, const json_t *shape, const e
     return PKM_OK;
 }
 
-static pkm_status read_offsets(pkm_st_tensor *tensor, const json_t *offsets, span data)
+static pkm_status read_offsets(pkm_st_tensor *tensor, const json_t *offsets, const span *data)
 {
     int64_t begin, end;
 
     if (json_array_size(offsets) != 2)
         return pkm_fail(PKM_ERR_FORMAT, "data_offsets has %zu numbers: expected 2",
                         json_array_size(offsets));
-    PKM_TRY(array_number(&begin, offsets, 0, "data_offsets", (int64_t)data.bytes));
-    PKM_TRY(array_number(&end, offsets, 1, "data_offsets", (int64_t)data.bytes));
+    PKM_TRY(array_number(&begin, offsets, 0, "data_offsets", (int64_t)data->bytes));
+    PKM_TRY(array_number(&end, offsets, 1, "data_offsets", (int64_t)data->bytes));
     if (begin > end)
         return pkm_fail(PKM_ERR_FORMAT, "data_offsets [%lld, %lld] run backwards", (long long)begin,
                         (long long)end);
     if ((uint64_t)(end - begin) != tensor->bytes)
         return pkm_fail(PKM_ERR_FORMAT, "data_offsets span %lld bytes, shape and dtype need %llu",
                         (long long)(end - begin), (unsigned long long)tensor->bytes);
-    tensor->data = data.data + begin;
+    tensor->offset = (uint64_t)begin;
+    tensor->data = data->data == NULL ? NULL : data->data + begin;
     return PKM_OK;
 }
 
 /* One entry of the header: exactly dtype, shape and data_offsets. */
-static pkm_status read_entry(pkm_st_tensor *tensor, const json_t *entry, span data)
+static pkm_status read_entry(pkm_st_tensor *tensor, const json_t *entry, const span *data)
 {
     const json_t *dtype = json_object_get(entry, "dtype");
     const json_t *shape = json_object_get(entry, "shape");
@@ -172,7 +175,7 @@ static pkm_status check_metadata(const json_t *metadata, const char *path)
 }
 
 /* Every entry of the parsed header, in the header's order. */
-static pkm_status read_entries(pkm_st_reader *reader, span data)
+static pkm_status read_entries(pkm_st_reader *reader)
 {
     const char *name;
     json_t *entry;
@@ -193,7 +196,7 @@ static pkm_status read_entries(pkm_st_reader *reader, span data)
             continue;
         }
         tensor->name = name;
-        status = read_entry(tensor, entry, data);
+        status = read_entry(tensor, entry, &reader->data);
         if (status != PKM_OK)
             return tensor_context(status, reader->path, name);
         reader->count++;
@@ -204,10 +207,9 @@ static pkm_status read_entries(pkm_st_reader *reader, span data)
 static int by_place(const void *a, const void *b)
 {
     const pkm_st_tensor *x = a, *y = b;
-    const char *x_data = x->data, *y_data = y->data;
 
-    if (x_data != y_data)
-        return x_data < y_data ? -1 : 1;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
     return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
 }
 
@@ -219,68 +221,114 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The tensors, in order of their place, fill the data buffer: no hole, no overlap, no rest. */
-static pkm_status check_places(pkm_st_reader *reader, span data)
+static pkm_status check_places(pkm_st_reader *reader)
 {
-    const char *at = data.data;
+    uint64_t at = 0;
 
     qsort(reader->tensors, (size_t)reader->count, sizeof *reader->tensors, by_place);
     for (int64_t i = 0; i < reader->count; i++) {
         const pkm_st_tensor *tensor = &reader->tensors[i];
 
-        if ((const char *)tensor->data != at)
+        if (tensor->offset != at)
             return pkm_fail(PKM_ERR_FORMAT,
-                            "%s: tensor '%s': data_offsets begin at %lld: expected %lld, where "
+                            "%s: tensor '%s': data_offsets begin at %llu: expected %llu, where "
                             "the tensor before ends",
-                            reader->path, tensor->name,
-                            (long long)((const char *)tensor->data - data.data),
-                            (long long)(at - data.data));
+                            reader->path, tensor->name, (unsigned long long)tensor->offset,
+                            (unsigned long long)at);
         at += tensor->bytes;
     }
-    if (at != data.data + data.bytes)
-        return pkm_fail(PKM_ERR_FORMAT, "%s: %lld bytes after the last tensor", reader->path,
-                        (long long)(data.data + data.bytes - at));
+    if (at != reader->data.bytes)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: %llu bytes after the last tensor", reader->path,
+                        (unsigned long long)(reader->data.bytes - at));
     qsort(reader->tensors, (size_t)reader->count, sizeof *reader->tensors, by_name);
     return PKM_OK;
 }
 
-/* Cuts the file into header and data buffer. */
-static pkm_status split_file(span *header, span *data, span file, const char *path)
+/* Bytes of the header, from the first 8 of a file of file_bytes. */
+static pkm_status header_length(size_t *out, const char *first, size_t file_bytes, const char *path)
 {
-    uint64_t length;
+    uint64_t length = read_u64(first);
 
-    if (file.bytes < LENGTH_BYTES)
-        return pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes: too short for a safetensors file", path,
-                        file.bytes);
-    length = read_u64(file.data);
-    if (length > MAX_HEADER || length > file.bytes - LENGTH_BYTES)
+    if (length > MAX_HEADER || length > file_bytes - LENGTH_BYTES)
         return pkm_fail(PKM_ERR_FORMAT,
                         "%s: header length is %llu: expected at most %d and the file's %zu bytes",
-                        path, (unsigned long long)length, MAX_HEADER, file.bytes - LENGTH_BYTES);
-    *header = (span){file.data + LENGTH_BYTES, (size_t)length};
-    *data = (span){header->data + length, file.bytes - LENGTH_BYTES - (size_t)length};
-    if (length == 0 || header->data[0] != '{')
-        return pkm_fail(PKM_ERR_FORMAT, "%s: header does not begin with '{'", path);
+                        path, (unsigned long long)length, MAX_HEADER, file_bytes - LENGTH_BYTES);
+    *out = (size_t)length;
     return PKM_OK;
 }
 
-static pkm_status read_file(pkm_st_reader *reader, bool no_mmap)
+/* Reads length and header of a file alone. */
+static pkm_status read_header(pkm_st_reader *reader, span *header, int fd, size_t file_bytes)
 {
-    span file, header, data;
+    char first[LENGTH_BYTES];
 
-    if (no_mmap) {
-        PKM_TRY(pkm_file_read(&reader->copy, &file.bytes, reader->path, PTRDIFF_MAX));
-        file.data = reader->copy;
-    } else {
-        PKM_TRY(pkm_file_map_open(&reader->map, reader->path));
-        file = (span){(const char *)reader->map.data, reader->map.size_bytes};
-    }
-    PKM_TRY(split_file(&header, &data, file, reader->path));
-    PKM_TRY(pkm_json_parse(&reader->header, header.data, header.bytes, reader->path));
-    PKM_TRY(read_entries(reader, data));
-    return check_places(reader, data);
+    PKM_TRY(pkm_file_fill(fd, first, sizeof first, reader->path));
+    PKM_TRY(header_length(&header->bytes, first, file_bytes, reader->path));
+    PKM_TRY(pkm_alloc((void **)&reader->copy, header->bytes, "a header"));
+    PKM_TRY(pkm_file_fill(fd, reader->copy, header->bytes, reader->path));
+    header->data = reader->copy;
+    reader->data.bytes = file_bytes - LENGTH_BYTES - header->bytes;
+    return PKM_OK;
 }
 
-pkm_status pkm_st_open(pkm_st_reader **out, const char *path, bool no_mmap)
+/* Cuts a whole file into header and data. */
+static pkm_status split_file(pkm_st_reader *reader, span *header, span file)
+{
+    PKM_TRY(header_length(&header->bytes, file.data, file.bytes, reader->path));
+    header->data = file.data + LENGTH_BYTES;
+    reader->data = (span){header->data + header->bytes, file.bytes - LENGTH_BYTES - header->bytes};
+    return PKM_OK;
+}
+
+static pkm_status too_short(size_t bytes, const char *path)
+{
+    return pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes: too short for a safetensors file", path, bytes);
+}
+
+static pkm_status open_header(pkm_st_reader *reader, span *header)
+{
+    size_t bytes;
+    pkm_status status;
+    int fd;
+
+    PKM_TRY(pkm_file_open(&fd, &bytes, reader->path));
+    status = bytes < LENGTH_BYTES ? too_short(bytes, reader->path)
+                                  : read_header(reader, header, fd, bytes);
+    pkm_io()->close(fd);
+    return status;
+}
+
+static pkm_status open_whole(pkm_st_reader *reader, span *header, bool map)
+{
+    span file;
+
+    if (map) {
+        PKM_TRY(pkm_file_map_open(&reader->map, reader->path, 0));
+        file = (span){(const char *)reader->map.data, reader->map.size_bytes};
+    } else {
+        PKM_TRY(pkm_file_read(&reader->copy, &file.bytes, reader->path, PTRDIFF_MAX));
+        file.data = reader->copy;
+    }
+    return file.bytes < LENGTH_BYTES ? too_short(file.bytes, reader->path)
+                                     : split_file(reader, header, file);
+}
+
+static pkm_status read_file(pkm_st_reader *reader, pkm_st_mode mode)
+{
+    span header;
+
+    if (mode == PKM_ST_HEADER)
+        PKM_TRY(open_header(reader, &header));
+    else
+        PKM_TRY(open_whole(reader, &header, mode == PKM_ST_MAP));
+    if (header.bytes == 0 || header.data[0] != '{')
+        return pkm_fail(PKM_ERR_FORMAT, "%s: header does not begin with '{'", reader->path);
+    PKM_TRY(pkm_json_parse(&reader->header, header.data, header.bytes, reader->path));
+    PKM_TRY(read_entries(reader));
+    return check_places(reader);
+}
+
+pkm_status pkm_st_open(pkm_st_reader **out, const char *path, pkm_st_mode mode)
 {
     pkm_st_reader *reader;
     pkm_status status;
@@ -288,7 +336,7 @@ pkm_status pkm_st_open(pkm_st_reader **out, const char *path, bool no_mmap)
     PKM_TRY(pkm_alloc_array((void **)&reader, 1, sizeof *reader, "a safetensors reader"));
     status = pkm_string_copy(&reader->path, path);
     if (status == PKM_OK)
-        status = read_file(reader, no_mmap);
+        status = read_file(reader, mode);
     if (status != PKM_OK) {
         pkm_st_close(reader);
         return status;

@@ -20,13 +20,17 @@ typedef struct pkm_st_tensor {
     const char *dtype; /* "F32", "BF16", ... as in the file */
     int n_dims;
     int64_t dims[PKM_ST_DIMS];
-    const void *data; /* in the mapping, at any alignment */
+    const void *data; /* at any alignment; NULL if only the header was read */
+    uint64_t offset;  /* in the data buffer */
     uint64_t bytes;
 } pkm_st_tensor;
 
+/* How a file is held: mapped, read into memory, or its header alone read. */
+typedef enum pkm_st_mode { PKM_ST_MAP, PKM_ST_READ, PKM_ST_HEADER } pkm_st_mode;
+
 typedef struct pkm_st_reader pkm_st_reader;
-/* Maps (or, no_mmap, reads) the file and checks the whole header. */
-pkm_status pkm_st_open(pkm_st_reader **out, const char *path, bool no_mmap);
+/* Opens the file and checks the whole header against the file's size. */
+pkm_status pkm_st_open(pkm_st_reader **out, const char *path, pkm_st_mode mode);
 void pkm_st_close(pkm_st_reader *reader);
 const char *pkm_st_path(const pkm_st_reader *reader);
 int64_t pkm_st_count(const pkm_st_reader *reader);
@@ -41,8 +45,9 @@ pkm_status pkm_st_check(const pkm_st_reader *reader, const char *name, const pkm
 pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out, pkm_dtype dtype,
                        int n_dims, const int64_t *dims);
 
-/* To write: tensors in any order; the writer orders them, pads the header to 64 bytes, writes by
- * way of pkm_writer (synced, renamed). metadata: pairs key, value; {"format": "pt"} is added. */
+/* To write: tensors of 1 to PKM_ST_NAME bytes of name in any order; the writer orders them, pads
+ * the header to 64 bytes, writes by way of pkm_writer (synced, renamed). metadata: pairs key,
+ * value; {"format": "pt"} is added. */
 typedef struct pkm_st_entry {
     const char *name;
     pkm_dtype dtype;

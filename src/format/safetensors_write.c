@@ -25,9 +25,14 @@ static const char *dtype_name(pkm_dtype dtype)
 
 static pkm_status entry_bytes(size_t *out, const pkm_st_entry *entry)
 {
-    if (entry->n_dims < 0 || entry->n_dims > PKM_ST_DIMS || strlen(entry->name) > PKM_ST_NAME ||
+    size_t length = strlen(entry->name);
+
+    if (length == 0 || length > PKM_ST_NAME || strcmp(entry->name, "__metadata__") == 0)
+        return pkm_fail(PKM_ERR_ARG, "tensor '%s': expected a name of 1 to %d bytes", entry->name,
+                        PKM_ST_NAME);
+    if (entry->n_dims < 0 || entry->n_dims > PKM_ST_DIMS ||
         !pkm_size_shape(entry->dims, entry->n_dims, pkm_dtype_bytes(entry->dtype), out))
-        return pkm_fail(PKM_ERR_ARG, "tensor '%s': name or shape out of range", entry->name);
+        return pkm_fail(PKM_ERR_ARG, "tensor '%s': shape out of range", entry->name);
     return PKM_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/token_file.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -157,8 +158,10 @@ pkm_status pkm_token_file_open(pkm_token_file *out, const char *path)
     pkm_token_file file = {0};
     pkm_status status;
 
-    PKM_TRY(pkm_file_map_open(&file.map, path));
-    status = check_header(&file, path);
+    PKM_TRY(pkm_string_copy(&file.path, path));
+    status = pkm_file_map_open(&file.map, path, O_NOFOLLOW);
+    if (status == PKM_OK)
+        status = check_header(&file, path);
     if (status != PKM_OK) {
         pkm_token_file_close(&file);
         return status;
@@ -170,6 +173,7 @@ pkm_status pkm_token_file_open(pkm_token_file *out, const char *path)
 void pkm_token_file_close(pkm_token_file *file)
 {
     pkm_file_map_close(&file->map);
+    pkm_free(file->path);
     *file = (pkm_token_file){0};
 }
 
@@ -181,8 +185,9 @@ pkm_status pkm_token_file_read(const pkm_token_file *file, int32_t *ids, int64_t
     for (int64_t i = 0; i < count; i++) {
         ids[i] = get(data + i * file->width, file->width);
         if (ids[i] < 0 || ids[i] >= vocab_size)
-            return pkm_fail(PKM_ERR_FORMAT, "token %lld is %u: expected an id below %lld",
-                            (long long)(first + i), (unsigned)ids[i], (long long)vocab_size);
+            return pkm_fail(PKM_ERR_FORMAT, "%s: token %lld is %u: expected an id below %lld",
+                            file->path, (long long)(first + i), (unsigned)ids[i],
+                            (long long)vocab_size);
     }
     return PKM_OK;
 }

@@ -31,12 +31,13 @@ pkm_status pkm_token_writer_commit(pkm_token_writer *writer, pkm_digest *digest)
 void pkm_token_writer_destroy(pkm_token_writer *writer);
 
 typedef struct pkm_token_file {
+    char *path;
     pkm_file_map map;
     int64_t count; /* tokens */
     int width;     /* bytes per id */
 } pkm_token_file;
 
-/* Maps a file and checks its header against its size. */
+/* Maps a file, which may not be a symbolic link, and checks its header against its size. */
 pkm_status pkm_token_file_open(pkm_token_file *out, const char *path);
 void pkm_token_file_close(pkm_token_file *file);
 /* ids[0 .. count) = tokens from `first` on, a range inside the file. An id that is not below

@@ -37,14 +37,11 @@ static const char *reason(const pkm_thread_choice *choice)
     return "cores this process may run on";
 }
 
-static json_t *threads_json(void)
+static json_t *threads_json(const pkm_thread_choice *choice)
 {
-    pkm_thread_choice choice;
-
-    pkm_threads_choice(&choice);
-    return json_pack("{s:i, s:s, s:i, s:i, s:i, s:i}", "used", choice.threads, "because",
-                     reason(&choice), "asked", choice.asked, "affinity", choice.affinity, "quota",
-                     choice.quota, "cores", choice.cores);
+    return json_pack("{s:i, s:s, s:i, s:i, s:i, s:i}", "used", choice->threads, "because",
+                     reason(choice), "asked", choice->asked, "affinity", choice->affinity, "quota",
+                     choice->quota, "cores", choice->cores);
 }
 
 /* Per kernel family the variant in use at `level`: the last row of the family that fits. */
@@ -75,18 +72,20 @@ pkm_status pkm_info_json(char **out)
     const double mib = 1024.0 * 1024.0;
     char cpu[256];
     pkm_isa level;
+    pkm_thread_choice choice;
     json_t *info;
     pkm_strbuf text = {0};
     pkm_status status;
 
     PKM_TRY(pkm_isa_current(&level));
+    PKM_TRY(pkm_threads_choice(&choice));
     pkm_cpu_model(cpu, sizeof cpu);
     info =
         json_pack("{s:s, s:s, s:{s:s, s:s}, s:o, s:o, s:{s:f, s:f}, s:o}", "version", pkm_version(),
                   "cpu", cpu, "isa", "detected", pkm_isa_name(pkm_isa_detected()), "used",
-                  pkm_isa_name(level), "kernels", kernels_json(level), "threads", threads_json(),
-                  "memory_mb", "limit", (double)pkm_memory_limit() / mib, "available",
-                  (double)pkm_memory_available() / mib, "libraries", libraries_json());
+                  pkm_isa_name(level), "kernels", kernels_json(level), "threads",
+                  threads_json(&choice), "memory_mb", "limit", (double)pkm_memory_limit() / mib,
+                  "available", (double)pkm_memory_available() / mib, "libraries", libraries_json());
     if (info == NULL)
         return pkm_json_no_memory();
     status = pkm_json_append(&text, info, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

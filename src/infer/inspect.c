@@ -2,9 +2,11 @@
 /* What a model is, from its headers alone: no weight is read. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "models/model.h"
 #include "models/model_dir.h"
 
@@ -82,33 +84,47 @@ static json_t *usage_in(const char *line, size_t bytes)
     return usage;
 }
 
+/* The end of a file of lines: all of it, or the last megabytes. */
+static pkm_status read_tail(char **out, size_t *bytes, const char *path)
+{
+    static const size_t most = (size_t)16 << 20;
+    size_t size;
+    pkm_status status;
+    int fd;
+
+    PKM_TRY(pkm_file_open(&fd, &size, path));
+    *bytes = size < most ? size : most;
+    status = pkm_alloc((void **)out, *bytes, path);
+    if (status == PKM_OK && lseek(fd, (off_t)(size - *bytes), SEEK_SET) < 0)
+        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot seek", path);
+    if (status == PKM_OK)
+        status = pkm_file_fill(fd, *out, *bytes, path);
+    pkm_io()->close(fd);
+    return status;
+}
+
 /* The usage of the last evaluation in dir/metrics.jsonl; *out NULL if there is none. */
 static pkm_status last_usage(json_t **out, const char *dir)
 {
-    pkm_file_map map;
-    char *path;
-    const char *text;
+    char *path, *text = NULL;
+    size_t bytes;
     pkm_status status = PKM_OK;
 
     *out = NULL;
     PKM_TRY(pkm_model_dir_path(&path, dir, "metrics.jsonl"));
-    if (!pkm_file_exists(path)) {
-        pkm_free(path);
-        return PKM_OK;
-    }
-    status = pkm_file_map_open(&map, path);
-    pkm_free(path);
-    PKM_TRY(status);
-    text = (const char *)map.data;
-    for (size_t end = map.size_bytes; end > 0 && *out == NULL;) {
-        const char *newline = memrchr(text, '\n', end - 1);
-        size_t start = newline == NULL ? 0 : (size_t)(newline - text) + 1;
+    if (pkm_file_exists(path)) {
+        status = read_tail(&text, &bytes, path);
+        for (size_t end = bytes; status == PKM_OK && end > 0 && *out == NULL;) {
+            const char *newline = memrchr(text, '\n', end - 1);
+            size_t start = newline == NULL ? 0 : (size_t)(newline - text) + 1;
 
-        *out = usage_in(text + start, end - start);
-        end = start;
+            *out = usage_in(text + start, end - start);
+            end = start;
+        }
     }
-    pkm_file_map_close(&map);
-    return PKM_OK;
+    pkm_free(text);
+    pkm_free(path);
+    return status;
 }
 
 static int64_t count_values(const pkm_gpt *gpt)

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/dtype.h"
+#include "base/threads.h"
 #include "memory/elementwise.h"
 #include "memory/memory_config.h"
 #include "memory/memory_parts.h"
@@ -132,6 +133,7 @@ pkm_status pkm_memory_create(pkm_memory **out, const pkm_memory_config *config,
 
     PKM_TRY(pkm_memory_config_check(config));
     PKM_TRY(pkm_memory_options_check(options, store != NULL));
+    PKM_TRY(pkm_threads_check());
     PKM_TRY(pkm_alloc_array((void **)&memory, 1, sizeof *memory, "a memory layer"));
     memory->options = *options;
     memory->options.map_path = NULL;

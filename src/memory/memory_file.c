@@ -158,7 +158,7 @@ pkm_status pkm_memory_load(pkm_memory *memory, const char *path)
     pkm_st_reader *reader;
     pkm_status status;
 
-    PKM_TRY(pkm_st_open(&reader, path, false));
+    PKM_TRY(pkm_st_open(&reader, path, PKM_ST_MAP));
     status = read_all(memory, reader, path);
     pkm_st_close(reader);
     return status;

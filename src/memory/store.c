@@ -252,6 +252,11 @@ int64_t pkm_store_reserved(const pkm_store *store)
     return store->log.max_rows;
 }
 
+size_t pkm_store_bytes(const pkm_store *store)
+{
+    return store->pages_bytes;
+}
+
 size_t pkm_store_log_bytes(const pkm_store *store)
 {
     return store->log.pages_bytes;

@@ -193,50 +193,26 @@ int64_t pkm_gpt_parameters(const pkm_gpt *gpt)
     return total;
 }
 
-/* Adds the bytes of dims x element_bytes to *total, or returns false. */
-static bool add_bytes(size_t *total, const int64_t *dims, int n_dims, size_t element_bytes)
+pkm_status pkm_gpt_needs(const pkm_gpt *gpt, size_t *out)
 {
-    size_t bytes;
+    size_t total;
 
-    return pkm_size_shape(dims, n_dims, element_bytes, &bytes) &&
-           pkm_size_add(*total, bytes, total);
-}
-
-/* Tables and, in training, their moments. */
-static bool add_stores(size_t *total, const pkm_gpt *gpt)
-{
-    bool fits = true;
-
-    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
-        const pkm_param *param = pkm_params_at(gpt->params, i);
-
-        if (param->spec.role == PKM_PARAM_ROWS)
-            fits &= add_bytes(total, &param->count, 1, pkm_dtype_bytes(param->dtype));
-    }
-    for (int i = 0; i < gpt->n_stores; i++) {
-        pkm_store_moment moments[2];
-        int n_moments = pkm_store_moments(gpt->stores[i], moments);
-
-        for (int m = 0; m < n_moments; m++)
-            fits &= add_bytes(total, moments[m].dims, moments[m].n_dims,
-                              pkm_dtype_bytes(moments[m].dtype));
-    }
-    return fits;
+    PKM_TRY(pkm_params_bytes(gpt->params, gpt->train, &total));
+    for (int i = 0; i < gpt->n_stores; i++)
+        if (!pkm_size_add(total, pkm_store_bytes(gpt->stores[i]), &total))
+            return pkm_fail(PKM_ERR_NOMEM, "the value tables do not fit any memory");
+    *out = total;
+    return PKM_OK;
 }
 
 pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out)
 {
     pkm_gpt *gpt;
-    size_t total;
     pkm_status status;
 
     /* Tables take no memory before they are touched. */
     PKM_TRY(pkm_gpt_declare(&gpt, config, train, NULL));
-    status = pkm_params_bytes(gpt->params, train, &total);
-    if (status == PKM_OK && !add_stores(&total, gpt))
-        status = pkm_fail(PKM_ERR_NOMEM, "the value tables do not fit any memory");
+    status = pkm_gpt_needs(gpt, out);
     pkm_gpt_destroy(gpt);
-    if (status == PKM_OK)
-        *out = total;
     return status;
 }

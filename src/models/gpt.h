@@ -91,7 +91,9 @@ pkm_status pkm_gpt_tape(pkm_tape **out, pkm_gpt *gpt, pkm_mode mode, int64_t max
 /* The inputs of rows 0 .. count - 1: tokens of sequence 0 from position `first` on. */
 void pkm_gpt_fill(const pkm_tape *tape, const int32_t *ids, int64_t count, int64_t first);
 
-/* The memory in bytes that parameters (with gradients and moments if train) and stores take. */
+/* The memory in bytes that a model's parameters (with gradients and moments if it is to be trained)
+ * and its own tables take: of a declared one, and of one that is not there yet. */
+pkm_status pkm_gpt_needs(const pkm_gpt *gpt, size_t *out);
 pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out);
 
 /* The model's part of pkm_train_options as a config, defaults by depth and width filled in. */

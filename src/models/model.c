@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/threads.h"
 #include "models/model_dir.h"
 
 /* The tokenizer beside the weights, if there is one. */
@@ -39,6 +40,7 @@ pkm_status pkm_model_load(pkm_model **out, const char *dir, const pkm_model_opti
     if (settings.precision < -1 || settings.precision > PKM_BF16)
         return pkm_fail(PKM_ERR_ARG, "precision is %d: expected -1, PKM_F32 or PKM_BF16",
                         settings.precision);
+    PKM_TRY(pkm_threads_check());
     PKM_TRY(pkm_alloc_array((void **)&model, 1, sizeof *model, "a model"));
     status =
         pkm_model_dir_open(&model->gpt, &model->weights, dir, settings.precision, settings.no_mmap);

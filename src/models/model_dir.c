@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/file.h"
+#include "base/system.h"
 
 static const char weights_name[] = "model.safetensors";
 
@@ -150,13 +151,13 @@ static pkm_status explain(const char *dir)
     return PKM_ERR_IO;
 }
 
-static pkm_status open_weights(pkm_st_reader **out, const char *dir, bool no_mmap)
+static pkm_status open_weights(pkm_st_reader **out, const char *dir, pkm_st_mode mode)
 {
     char *path;
     pkm_status status;
 
     PKM_TRY(pkm_model_dir_path(&path, dir, weights_name));
-    status = pkm_st_open(out, path, no_mmap);
+    status = pkm_st_open(out, path, mode);
     pkm_free(path);
     return status == PKM_ERR_IO ? explain(dir) : status;
 }
@@ -166,7 +167,7 @@ pkm_status pkm_model_dir_load_weights(pkm_gpt *gpt, const char *dir, bool no_mma
     pkm_st_reader *reader;
     pkm_status status;
 
-    PKM_TRY(open_weights(&reader, dir, no_mmap));
+    PKM_TRY(open_weights(&reader, dir, no_mmap ? PKM_ST_READ : PKM_ST_MAP));
     status = check_shapes(gpt, reader);
     if (status == PKM_OK)
         status = copy_tensors(gpt, reader);
@@ -231,7 +232,7 @@ static pkm_status declare_checked(pkm_gpt **out, const pkm_gpt_config *config,
 
 /* Config (precision: -1, or the one to compute in), weights, and the model they make, unfilled. */
 static pkm_status open_declared(pkm_gpt **out, pkm_st_reader **weights, const char *dir,
-                                int precision, bool no_mmap)
+                                int precision, pkm_st_mode mode)
 {
     pkm_gpt_config config;
     pkm_st_reader *reader;
@@ -240,7 +241,7 @@ static pkm_status open_declared(pkm_gpt **out, pkm_st_reader **weights, const ch
     PKM_TRY(pkm_model_dir_load_config(&config, dir));
     if (precision >= 0)
         config.compute = (pkm_dtype)precision;
-    PKM_TRY(open_weights(&reader, dir, no_mmap));
+    PKM_TRY(open_weights(&reader, dir, mode));
     status = declare_checked(out, &config, reader);
     if (status != PKM_OK) {
         pkm_st_close(reader);
@@ -250,9 +251,17 @@ static pkm_status open_declared(pkm_gpt **out, pkm_st_reader **weights, const ch
     return PKM_OK;
 }
 
+static pkm_status check_memory(const pkm_gpt *gpt, const char *path)
+{
+    size_t bytes;
+
+    PKM_TRY(pkm_gpt_needs(gpt, &bytes));
+    return pkm_memory_check(bytes, path, "a machine with more of it can load the model");
+}
+
 pkm_status pkm_model_dir_describe(pkm_gpt **out, pkm_st_reader **weights, const char *dir)
 {
-    return open_declared(out, weights, dir, -1, false);
+    return open_declared(out, weights, dir, -1, PKM_ST_HEADER);
 }
 
 pkm_status pkm_model_dir_open(pkm_gpt **out, pkm_st_reader **weights, const char *dir,
@@ -262,8 +271,10 @@ pkm_status pkm_model_dir_open(pkm_gpt **out, pkm_st_reader **weights, const char
     pkm_gpt *gpt;
     pkm_status status;
 
-    PKM_TRY(open_declared(&gpt, &reader, dir, precision, no_mmap));
-    status = pkm_gpt_allocate(gpt);
+    PKM_TRY(open_declared(&gpt, &reader, dir, precision, no_mmap ? PKM_ST_READ : PKM_ST_MAP));
+    status = check_memory(gpt, pkm_st_path(reader));
+    if (status == PKM_OK)
+        status = pkm_gpt_allocate(gpt);
     if (status == PKM_OK)
         status = copy_tensors(gpt, reader);
     if (status != PKM_OK) {

@@ -156,20 +156,6 @@ static int64_t find_shard(const pkm_data *data, int64_t token)
     return low;
 }
 
-static pkm_status read_part(const pkm_data *data, int64_t shard, int32_t *ids, int64_t first,
-                            int64_t count)
-{
-    pkm_status status;
-    char *path;
-
-    status = pkm_token_file_read(&data->shards[shard], ids, first, count, data->meta.vocab_size);
-    if (status != PKM_OK && shard_path(&path, data, shard) == PKM_OK) {
-        pkm_error_prefix("%s", path);
-        pkm_free(path);
-    }
-    return status;
-}
-
 pkm_status pkm_data_read(const pkm_data *data, int32_t *ids, int64_t first, int64_t count)
 {
     int64_t tokens = pkm_data_tokens(data);
@@ -181,7 +167,8 @@ pkm_status pkm_data_read(const pkm_data *data, int32_t *ids, int64_t first, int6
         int64_t shard = find_shard(data, first), inside = first - data->firsts[shard];
         int64_t part = pkm_min_i64(count, data->firsts[shard + 1] - first);
 
-        PKM_TRY(read_part(data, shard, ids, inside, part));
+        PKM_TRY(
+            pkm_token_file_read(&data->shards[shard], ids, inside, part, data->meta.vocab_size));
         ids += part;
         first += part;
         count -= part;

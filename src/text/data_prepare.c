@@ -321,6 +321,8 @@ pkm_status pkm_data_prepare(pkm_data_summary *out, const char *dir, const pkm_to
     p.meta.vocab_size = pkm_tokenizer_vocab_size(tokenizer);
     memcpy(p.meta.tokenizer_hash, pkm_tokenizer_hash(tokenizer), PKM_HASH_HEX);
     if (status == PKM_OK)
+        status = pkm_threads_check();
+    if (status == PKM_OK)
         status = prepare(&p, paths, n_paths);
     if (status == PKM_OK)
         summarise(out, &p);

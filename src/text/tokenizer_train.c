@@ -2,6 +2,7 @@
 /* Training a tokenizer: files -> counts of pieces -> merges -> vocabulary. */
 #include "base/alloc.h"
 #include "base/size.h"
+#include "base/threads.h"
 #include "text/corpus.h"
 #include "text/merges.h"
 #include "text/piece_counts.h"
@@ -59,7 +60,7 @@ pkm_status pkm_tokenizer_train(pkm_tokenizer **out, const char *const *paths, in
     pkm_document *documents = NULL;
     pkm_piece_counts counts = {0};
     int64_t n_documents;
-    pkm_status status = PKM_OK;
+    pkm_status status = pkm_threads_check();
 
     if (config->vocab_size < PKM_VOCAB_MIN || config->vocab_size > TRAINED_VOCAB_MAX)
         return pkm_fail(PKM_ERR_ARG, "vocab_size is %lld: expected %d to %d",

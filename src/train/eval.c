@@ -129,14 +129,15 @@ pkm_status pkm_model_eval_data(pkm_model *model, pkm_eval_result *out, const pkm
 static pkm_status score_file(eval_call *call, pkm_encoder *encoder, int32_t end_of_text,
                              const char *path, double *bytes, pkm_progress progress, void *user)
 {
-    pkm_file_map map;
+    char *text;
+    size_t text_bytes;
     const int32_t *ids;
     int32_t *framed = NULL;
     int64_t n_ids;
     pkm_status status;
 
-    PKM_TRY(pkm_file_map_open(&map, path));
-    status = pkm_encoder_encode(encoder, &ids, &n_ids, map.data, map.size_bytes);
+    PKM_TRY(pkm_file_read(&text, &text_bytes, path, PTRDIFF_MAX));
+    status = pkm_encoder_encode(encoder, &ids, &n_ids, text, text_bytes);
     if (status == PKM_OK)
         status = pkm_alloc_array((void **)&framed, (size_t)n_ids + 1, sizeof *framed, path);
     if (status == PKM_OK) {
@@ -145,11 +146,11 @@ static pkm_status score_file(eval_call *call, pkm_encoder *encoder, int32_t end_
         framed[0] = end_of_text;
         if (n_ids > 0) /* an empty file has no ids to point at */
             memcpy(framed + 1, ids, (size_t)n_ids * sizeof *ids);
-        *bytes += (double)map.size_bytes;
+        *bytes += (double)text_bytes;
         status = pkm_scorer_run(&call->scorer, &call->sums, &source, 0, progress, user);
     }
     pkm_free(framed);
-    pkm_file_map_close(&map);
+    pkm_free(text);
     return status;
 }
 

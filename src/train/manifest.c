@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/manifest.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -35,7 +36,7 @@ static pkm_status describe(json_t **out, const char *dir, const char *name)
     pkm_status status;
 
     PKM_TRY(pkm_path_join(&path, dir, name));
-    status = pkm_file_map_open(&map, path);
+    status = pkm_file_map_open(&map, path, O_NOFOLLOW);
     pkm_free(path);
     if (status != PKM_OK) {
         json_decref(sums);
@@ -107,7 +108,7 @@ static pkm_status check_file(const char *dir, const json_t *entry, const char *m
     if (strchr(name, '/') != NULL || name[0] == '.' || name[0] == '\0')
         return pkm_fail(PKM_ERR_FORMAT, "%s: name '%s' is not a plain file name", manifest, name);
     PKM_TRY(pkm_path_join(&path, dir, name));
-    status = pkm_file_map_open(&map, path);
+    status = pkm_file_map_open(&map, path, O_NOFOLLOW);
     if (status == PKM_OK) {
         if (map.size_bytes != (size_t)bytes)
             status = pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes, the manifest says %lld", path,

@@ -98,7 +98,7 @@ pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir)
     PKM_TRY(list_make(&list, gpt));
     status = pkm_path_join(&path, dir, "optim.safetensors");
     if (status == PKM_OK) {
-        status = pkm_st_open(&reader, path, false);
+        status = pkm_st_open(&reader, path, PKM_ST_MAP);
         if (status == PKM_OK && pkm_st_count(reader) != list.count)
             status = pkm_fail(PKM_ERR_FORMAT, "%s: %lld tensors, this model trains with %lld", path,
                               (long long)pkm_st_count(reader), (long long)list.count);

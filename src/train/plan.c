@@ -112,14 +112,8 @@ uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gp
 
 pkm_status pkm_train_check_memory(uint64_t needed)
 {
-    uint64_t available = pkm_memory_available();
-
-    if (available > 0 && needed > available)
-        return pkm_fail(PKM_ERR_NOMEM,
-                        "this training needs %.2f GiB of memory and %.2f GiB are available: a "
-                        "smaller batch, model or table, or bf16 values, would fit",
-                        (double)needed / 0x1p30, (double)available / 0x1p30);
-    return PKM_OK;
+    return pkm_memory_check(needed, "this training",
+                            "a smaller batch, model or table, or bf16 values, would fit");
 }
 
 pkm_status pkm_train_check_disk(uint64_t needed, const char *dir)

@@ -84,6 +84,6 @@ if command -v bash >/dev/null; then
     [ "$offers" = "tokenizer
 train encode decode
 batch layer none
---no-echo" ] || fail "completion offers: $offers"
+--no-echo --no-mmap" ] || fail "completion offers: $offers"
 fi
 finish
