@@ -14,6 +14,7 @@
 typedef struct train_options {
     const char *data, *out, *config, *init_from;
     bool resume, print_config;
+    int verify; /* pkm_verify_level */
 } train_options;
 
 static const pkm_option rows[] = {
@@ -48,6 +49,13 @@ static const pkm_option rows[] = {
      .preset = "",
      .unit = "MODEL",
      .help = "start from the weights of another model"},
+    {.name = "verify",
+     .type = PKM_OPTION_CHOICE,
+     .offset = offsetof(train_options, verify),
+     .preset = "full",
+     .choices = "full|quick|none",
+     .help = "how much of the checkpoint to resume or start from is compared with its checksums: "
+             "all, sizes and both ends of each file, or nothing"},
     {.name = "print_config",
      .type = PKM_OPTION_BOOL,
      .offset = offsetof(train_options, print_config),
@@ -122,6 +130,7 @@ static int train(const cmd_input *input)
         .out = options->out,
         .init_from = options->init_from[0] != '\0' ? options->init_from : NULL,
         .resume = options->resume,
+        .verify = (pkm_verify_level)options->verify,
     };
     train_view view = {.bar.title = "train"};
     pkm_train_result result;

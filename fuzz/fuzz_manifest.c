@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format/manifest.h"
 #include "fuzz.h"
-#include "train/manifest.h"
 
 static const struct {
     const char *name, *text, *changed;
@@ -26,7 +26,7 @@ static void run(const uint8_t *data, size_t size)
     for (int i = 0; i < N_FILES; i++)
         write_file(i, false);
     fuzz_write("MANIFEST.json", data, size);
-    if (!fuzz_ok(pkm_manifest_check(fuzz_path(""))))
+    if (!fuzz_ok(pkm_manifest_check(fuzz_path(""), NULL, 0, PKM_VERIFY_FULL)))
         return;
     fuzz_loaded();
     for (int i = 0; i < N_FILES; i++) {
@@ -34,7 +34,7 @@ static void run(const uint8_t *data, size_t size)
 
         snprintf(quoted, sizeof quoted, "\"%s\"", files[i].name);
         write_file(i, true);
-        if (pkm_manifest_check(fuzz_path("")) == PKM_OK)
+        if (pkm_manifest_check(fuzz_path(""), NULL, 0, PKM_VERIFY_FULL) == PKM_OK)
             fuzz_check(memmem(data, size, quoted, strlen(quoted)) == NULL,
                        "a change of a file that the manifest names is noticed");
         write_file(i, false);

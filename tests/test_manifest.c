@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "train/manifest.h"
+#include "format/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static void test_holds(void **state)
 
     (void)state;
     setup(&fixture);
-    check_ok(pkm_manifest_check(fixture.dir));
+    check_ok(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL));
     teardown(&fixture);
 }
 
@@ -68,13 +68,60 @@ static void test_damage_is_found(void **state)
     (void)state;
     setup(&fixture);
     flip_byte(fixture.large, (16 << 20) + 5);
-    check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_FORMAT, "large", "16777216", NULL);
+    check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_FORMAT, "large",
+                "16777216", NULL);
     flip_byte(fixture.large, (16 << 20) + 5);
-    check_ok(pkm_manifest_check(fixture.dir));
+    check_ok(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL));
     check_ok(pkm_file_write(fixture.small, "abcd", 4));
-    check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_FORMAT, "small", "4 bytes", NULL);
+    check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_FORMAT, "small",
+                "4 bytes", NULL);
     check_ok(pkm_directory_remove(fixture.small));
-    check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_IO, "small", NULL);
+    check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_IO, "small",
+                NULL);
+    teardown(&fixture);
+}
+
+/* Of more than two blocks, the middle ones are only read by the full check. */
+static void test_levels(void **state)
+{
+    enum { BLOCK = 16 << 20, BYTES = 3 * BLOCK + 10 };
+    static const char *const names[] = {"large"}, *const both[] = {"large", "small"};
+    char *data = calloc(1, BYTES);
+    checked_folder fixture;
+
+    (void)state;
+    setup(&fixture);
+    check_ok(pkm_file_write(fixture.large, data, BYTES));
+    check_ok(pkm_manifest_write(fixture.dir, names, 1));
+    free(data);
+    check_fails(pkm_manifest_check(fixture.dir, both, 2, PKM_VERIFY_NONE), PKM_ERR_FORMAT, "small",
+                "list", NULL);
+    flip_byte(fixture.large, BLOCK + 5);
+    check_fails(pkm_manifest_check(fixture.dir, names, 1, PKM_VERIFY_FULL), PKM_ERR_FORMAT, "large",
+                "16777216", NULL);
+    check_ok(pkm_manifest_check(fixture.dir, names, 1, PKM_VERIFY_QUICK));
+    flip_byte(fixture.large, BYTES - 1);
+    check_fails(pkm_manifest_check(fixture.dir, names, 1, PKM_VERIFY_QUICK), PKM_ERR_FORMAT,
+                "large", "50331648", NULL);
+    check_ok(pkm_manifest_check(fixture.dir, names, 1, PKM_VERIFY_NONE));
+    check_ok(pkm_file_write(fixture.large, "short", 5));
+    check_fails(pkm_manifest_check(fixture.dir, names, 1, PKM_VERIFY_QUICK), PKM_ERR_FORMAT,
+                "large", "5 bytes", NULL);
+    check_ok(pkm_manifest_check(fixture.dir, names, 1, PKM_VERIFY_NONE));
+    teardown(&fixture);
+}
+
+/* Another version's checkpoint is not called damaged. */
+static void test_newer_format(void **state)
+{
+    static const char text[] = "{\"format\": 2, \"block_bytes\": 16777216, \"files\": []}";
+    checked_folder fixture;
+
+    (void)state;
+    setup(&fixture);
+    check_ok(pkm_file_write(fixture.manifest, text, strlen(text)));
+    check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_UNSUPPORTED,
+                "MANIFEST.json", "newer version", NULL);
     teardown(&fixture);
 }
 
@@ -86,7 +133,6 @@ static void test_malformed(void **state)
     } cases[] = {
         {"", "MANIFEST.json"},
         {"[]", "MANIFEST.json"},
-        {"{\"format\": 2, \"block_bytes\": 16777216, \"files\": []}", "format"},
         {"{\"format\": \"1\", \"block_bytes\": 16777216, \"files\": []}", "format"},
         {"{\"format\": 1, \"block_bytes\": 1, \"files\": []}", "block_bytes"},
         {"{\"format\": 1, \"block_bytes\": 16777216}", "files"},
@@ -110,7 +156,8 @@ static void test_malformed(void **state)
     setup(&fixture);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         check_ok(pkm_file_write(fixture.manifest, cases[i].text, strlen(cases[i].text)));
-        check_fails(pkm_manifest_check(fixture.dir), PKM_ERR_FORMAT, cases[i].named, NULL);
+        check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_FORMAT,
+                    cases[i].named, NULL);
     }
     teardown(&fixture);
 }
@@ -118,8 +165,8 @@ static void test_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_holds),     cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_levels),    cmocka_unit_test(test_newer_format),
         cmocka_unit_test(test_malformed),
     };
 

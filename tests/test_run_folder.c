@@ -53,7 +53,8 @@ static void test_publish_and_prune(void **state)
 {
     char *temp = temp_create();
     pkm_run_folder folder;
-    int64_t step;
+    int64_t step, *steps;
+    size_t count;
 
     (void)state;
     check_ok(pkm_run_folder_open(&folder, temp, false));
@@ -72,12 +73,11 @@ static void test_publish_and_prune(void **state)
     check_file(folder.checkpoints, "best", "step-00000020\n", 14);
     step = 50;
     check_file(temp, "model.safetensors", &step, sizeof step);
-    check_ok(pkm_run_folder_newest(&folder, 1, &step));
-    assert_int_equal(step, 40);
-    check_ok(pkm_run_folder_newest(&folder, 3, &step));
-    assert_int_equal(step, 0);
-    check_ok(pkm_run_folder_count(&folder, &step));
-    assert_int_equal(step, 3);
+    check_ok(pkm_run_folder_steps(&folder, &steps, &count));
+    assert_int_equal(count, 3);
+    assert_int_equal(steps[0], 50);
+    assert_int_equal(steps[2], 20);
+    pkm_free(steps);
     pkm_run_folder_close(&folder);
     temp_remove(temp);
 }
@@ -99,20 +99,116 @@ static void test_refusals(void **state)
     temp_remove(temp);
 }
 
+/* Temporary names of ours go when a run is opened; whatever else is called like that stays. */
 static void test_leftovers_go(void **state)
 {
+    static const struct {
+        const char *name;
+        bool goes;
+    } cases[] = {
+        {"checkpoints/step-00000009.tmp-123", true},
+        {"checkpoints/last.tmp-4", true},
+        {"model.safetensors.tmp-77", true},
+        {"metrics.jsonl.tmp-1", true},
+        {"m.tmp-1", false},
+        {"notes.tmp-2", false},
+        {"checkpoints/step-9.tmp-old", false},
+        {"checkpoints/step-x.tmp-1", true},
+        {"config.json.tmp-", false},
+    };
     char *temp = temp_create(), *left;
     pkm_run_folder folder;
 
     (void)state;
     check_ok(pkm_run_folder_open(&folder, temp, false));
-    check_ok(pkm_path_join(&left, folder.checkpoints, "step-00000009.tmp-123"));
-    check_ok(pkm_directory_create(left));
     pkm_run_folder_close(&folder);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_ok(pkm_path_join(&left, temp, cases[i].name));
+        check_ok(pkm_directory_create(left));
+        pkm_free(left);
+    }
     check_ok(pkm_run_folder_open(&folder, temp, false));
-    assert_false(pkm_directory_exists(left));
-    pkm_free(left);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_ok(pkm_path_join(&left, temp, cases[i].name));
+        if (pkm_directory_exists(left) == cases[i].goes)
+            fail_msg("%s: %s", cases[i].name, cases[i].goes ? "was left" : "was removed");
+        pkm_free(left);
+    }
     pkm_run_folder_close(&folder);
+    temp_remove(temp);
+}
+
+/* Makes dir/name a link to `target` and tells whether the run folder opens. */
+static pkm_status open_with_link(const char *dir, const char *name, const char *target)
+{
+    pkm_run_folder folder;
+    char *path;
+    pkm_status status;
+
+    check_ok(pkm_path_join(&path, dir, name));
+    check_ok(pkm_directory_remove(path));
+    assert_int_equal(symlink(target, path), 0);
+    status = pkm_run_folder_open(&folder, dir, true);
+    if (status == PKM_OK)
+        pkm_run_folder_close(&folder);
+    check_ok(pkm_directory_remove(path));
+    pkm_free(path);
+    return status;
+}
+
+/* A run folder from a stranger, full of links: nothing is written or removed where they lead. */
+static void test_links_are_not_followed(void **state)
+{
+    char *temp = temp_create(), *outside = temp_create(), *victim, *link;
+    pkm_run_folder folder;
+    int64_t step, *steps;
+    size_t count;
+
+    (void)state;
+    check_ok(pkm_path_join(&victim, outside, "config.json"));
+    check_ok(pkm_file_write(victim, "kept", 4));
+    check_fails(open_with_link(temp, "checkpoints", outside), PKM_ERR_STATE, "checkpoints", "link",
+                NULL);
+    check_fails(open_with_link(temp, ".lock", victim), PKM_ERR_IO, ".lock", NULL);
+    check_ok(pkm_run_folder_open(&folder, temp, false));
+    check_ok(pkm_path_join(&link, folder.checkpoints, "step-00000009"));
+    assert_int_equal(symlink(outside, link), 0);
+    pkm_free(link);
+    check_ok(pkm_run_folder_steps(&folder, &steps, &count));
+    assert_int_equal(count, 0);
+    pkm_free(steps);
+    for (int i = 0; i < 2; i++) {
+        check_ok(pkm_path_join(&link, i == 0 ? temp : folder.checkpoints,
+                               i == 0 ? "config.json" : "last"));
+        assert_int_equal(symlink(victim, link), 0);
+        pkm_free(link);
+    }
+    for (step = 1; step <= 3; step++) {
+        make_step(&folder, step);
+        check_ok(pkm_run_folder_publish(&folder, step));
+    }
+    check_ok(pkm_run_folder_prune(&folder, 1, 0));
+    check_file(folder.checkpoints, "last", "step-00000003\n", 14);
+    check_file(outside, "config.json", "kept", 4);
+    pkm_run_folder_close(&folder);
+    pkm_free(victim);
+    temp_remove(temp);
+    temp_remove(outside);
+}
+
+/* Training into somebody's model folder would replace the model. */
+static void test_model_of_other_origin_is_kept(void **state)
+{
+    char *temp = temp_create(), *model;
+    pkm_run_folder folder;
+
+    (void)state;
+    check_ok(pkm_path_join(&model, temp, "model.safetensors"));
+    check_ok(pkm_file_write(model, "kept", 4));
+    check_fails(pkm_run_folder_open(&folder, temp, false), PKM_ERR_STATE, temp, "--init-from",
+                NULL);
+    check_fails(pkm_run_folder_open(&folder, temp, true), PKM_ERR_STATE, temp, NULL);
+    pkm_free(model);
     temp_remove(temp);
 }
 
@@ -122,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_publish_and_prune),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_leftovers_go),
+        cmocka_unit_test(test_links_are_not_followed),
+        cmocka_unit_test(test_model_of_other_origin_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

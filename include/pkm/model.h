@@ -26,6 +26,13 @@
 extern "C" {
 #endif
 
+/* How much of a folder with a MANIFEST.json is read before it is trusted. */
+typedef enum pkm_verify_level {
+    PKM_VERIFY_FULL,  /* all of every file it names */
+    PKM_VERIFY_QUICK, /* their sizes, and the first and last 16 MiB of each */
+    PKM_VERIFY_NONE   /* the manifest itself */
+} pkm_verify_level;
+
 typedef struct pkm_model pkm_model;
 
 typedef struct pkm_model_options {
@@ -35,6 +42,8 @@ typedef struct pkm_model_options {
 
 /**
  * Loads a model to score and generate with.
+ *
+ * A folder with a MANIFEST.json (a checkpoint) is compared with it first, as by PKM_VERIFY_QUICK.
  *
  * Value tables are read where they lie in the mapped file, so that they cost memory as they are
  * used; the other weights are copied. The file may be replaced (renamed over) meanwhile, but must

@@ -90,6 +90,7 @@ typedef struct pkm_train_paths {
     const char *out;       /* run folder */
     const char *init_from; /* model whose weights to start from, or NULL */
     bool resume;
+    pkm_verify_level verify; /* of the checkpoint to resume, or of init_from if it has a manifest */
 } pkm_train_paths;
 
 typedef struct pkm_train_result {

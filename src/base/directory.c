@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -13,9 +15,40 @@
 #include "base/file.h"
 #include "base/io.h"
 
+/* Without an allocation: the name is in its place by now, and only the disk may still fail. */
+pkm_status pkm_parent_sync(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char parent[PATH_MAX];
+
+    if (slash == NULL || slash == path)
+        return pkm_directory_sync(slash == NULL ? "." : "/");
+    if (slash - path >= PATH_MAX)
+        return pkm_fail(PKM_ERR_ARG, "%s: the path is too long", path);
+    memcpy(parent, path, (size_t)(slash - path));
+    parent[slash - path] = '\0';
+    return pkm_directory_sync(parent);
+}
+
+pkm_status pkm_directory_sync(const char *path)
+{
+    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    bool synced;
+
+    if (fd < 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
+    synced = pkm_io()->sync(fd) == 0;
+    if (!synced)
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync the folder", path);
+    pkm_io()->close(fd);
+    return synced ? PKM_OK : PKM_ERR_IO;
+}
+
 static pkm_status make_one(const char *path)
 {
-    if (pkm_io()->make_folder(path, 0777) == 0 || (errno == EEXIST && pkm_directory_exists(path)))
+    if (pkm_io()->make_folder(path, 0777) == 0)
+        return pkm_parent_sync(path);
+    if (errno == EEXIST && pkm_directory_exists(path))
         return PKM_OK;
     return pkm_fail_errno(PKM_ERR_IO, "%s: cannot create the folder", path);
 }
@@ -37,34 +70,85 @@ pkm_status pkm_directory_create(const char *path)
     return status == PKM_OK ? make_one(path) : status;
 }
 
-pkm_status pkm_directory_sync(const char *path)
+static pkm_status names_add(pkm_names *names, const char *name)
 {
-    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    bool synced;
+    if (names->count == names->capacity) {
+        size_t larger = names->capacity == 0 ? 32 : 2 * names->capacity;
 
-    if (fd < 0)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
-    synced = pkm_io()->sync(fd) == 0;
-    if (!synced)
-        pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync the folder", path);
-    pkm_io()->close(fd);
-    return synced ? PKM_OK : PKM_ERR_IO;
+        PKM_TRY(pkm_alloc_grow((void **)&names->name, names->count * sizeof *names->name,
+                               larger * sizeof *names->name, "the names in a folder"));
+        names->capacity = larger;
+    }
+    PKM_TRY(pkm_string_copy(&names->name[names->count], name));
+    names->count++;
+    return PKM_OK;
 }
 
-/* Removes what `name` in the open folder `parent` is; links are removed, never followed. */
-static pkm_status remove_entry(int parent, const char *name, int depth)
+static int by_bytes(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* The names in the open folder fd, which is closed. */
+static pkm_status list_open(pkm_names *out, int fd, const char *path)
+{
+    DIR *stream = fdopendir(fd);
+    struct dirent *entry;
+    pkm_status status = PKM_OK;
+
+    if (stream == NULL) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", path);
+        pkm_io()->close(fd);
+        return PKM_ERR_IO;
+    }
+    while (status == PKM_OK && (errno = 0, entry = readdir(stream)) != NULL)
+        if (!is_dots(entry->d_name))
+            status = names_add(out, entry->d_name);
+    if (status == PKM_OK && errno != 0)
+        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", path);
+    closedir(stream);
+    if (out->count > 0)
+        qsort(out->name, out->count, sizeof *out->name, by_bytes);
+    return status;
+}
+
+pkm_status pkm_directory_list(pkm_names *out, const char *path)
+{
+    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    pkm_status status;
+
+    *out = (pkm_names){0};
+    if (fd < 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
+    status = list_open(out, fd, path);
+    if (status != PKM_OK)
+        pkm_names_release(out);
+    return status;
+}
+
+void pkm_names_release(pkm_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        pkm_free(names->name[i]);
+    pkm_free(names->name);
+    *names = (pkm_names){0};
+}
+
+static pkm_status remove_entry(int parent, const char *name, int depth);
+
+/* Empties the folder `name` of the open folder `parent`; takes no memory of ours, for clean-ups. */
+static pkm_status remove_inside(int parent, const char *name, int depth)
 {
     enum { MAX_DEPTH = 16 };
+    int fd = pkm_io_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    DIR *stream = fd >= 0 && depth < MAX_DEPTH ? fdopendir(fd) : NULL;
     pkm_status status = PKM_OK;
-    int fd;
-    DIR *stream;
 
-    if (pkm_io()->remove(parent, name, 0) == 0)
-        return PKM_OK;
-    if (errno != EISDIR && errno != EPERM)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove", name);
-    fd = pkm_io()->open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-    stream = fd >= 0 && depth < MAX_DEPTH ? fdopendir(fd) : NULL;
     if (stream == NULL) {
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot open to remove", name);
         if (fd >= 0)
@@ -73,12 +157,27 @@ static pkm_status remove_entry(int parent, const char *name, int depth)
     }
     for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
          entry = readdir(stream))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (!is_dots(entry->d_name))
             status = remove_entry(fd, entry->d_name, depth + 1);
     closedir(stream);
-    if (status == PKM_OK && pkm_io()->remove(parent, name, AT_REMOVEDIR) != 0)
-        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove the folder", name);
     return status;
+}
+
+/* Removes what `name` in the open folder `parent` is; links are removed, never followed. */
+static pkm_status remove_entry(int parent, const char *name, int depth)
+{
+    if (pkm_io()->remove(parent, name, 0) == 0)
+        return PKM_OK;
+    if (errno != EISDIR && errno != EPERM)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove", name);
+    if (remove_inside(parent, name, depth) != PKM_OK) {
+        if (depth > 0)
+            pkm_error_prefix("%s", name);
+        return PKM_ERR_IO;
+    }
+    if (pkm_io()->remove(parent, name, AT_REMOVEDIR) != 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot remove the folder", name);
+    return PKM_OK;
 }
 
 pkm_status pkm_directory_remove(const char *path)
@@ -103,15 +202,20 @@ static bool is_leftover(const char *name, const char *stem)
 
 pkm_status pkm_directory_tidy(const char *path, const char *stem)
 {
-    DIR *stream = opendir(path);
+    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     pkm_status status = PKM_OK;
 
-    if (stream == NULL)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", path);
+    if (stream == NULL) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
+        if (fd >= 0)
+            pkm_io()->close(fd);
+        return PKM_ERR_IO;
+    }
     for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
          entry = readdir(stream))
         if (is_leftover(entry->d_name, stem))
-            status = remove_entry(dirfd(stream), entry->d_name, 0);
+            status = remove_entry(fd, entry->d_name, 0);
     closedir(stream);
     if (status != PKM_OK)
         pkm_error_prefix("%s", path);
@@ -120,7 +224,7 @@ pkm_status pkm_directory_tidy(const char *path, const char *stem)
 
 pkm_status pkm_directory_claim(int *out, const char *path, const char *stem)
 {
-    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
     pkm_status status = PKM_OK;
 
     if (fd < 0)

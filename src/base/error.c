@@ -9,13 +9,13 @@
 #undef pkm_fail /* of the static analyser, see error.h */
 #undef pkm_fail_errno
 
-enum { MESSAGE_BYTES = 1024 };
+static _Thread_local pkm_error_copy last;
 
-static _Thread_local char last_message[MESSAGE_BYTES];
+enum { MESSAGE_BYTES = sizeof last.message };
 
 const char *pkm_last_error(void)
 {
-    return last_message;
+    return last.message;
 }
 
 const char *pkm_status_name(pkm_status status)
@@ -35,8 +35,9 @@ pkm_status pkm_fail(pkm_status status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(last_message, sizeof last_message, format, args);
+    vsnprintf(last.message, sizeof last.message, format, args);
     va_end(args);
+    last.system = 0;
     return status;
 }
 
@@ -47,13 +48,28 @@ pkm_status pkm_fail_errno(pkm_status status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(last_message, sizeof last_message, format, args);
+    vsnprintf(last.message, sizeof last.message, format, args);
     va_end(args);
-    used = strlen(last_message);
+    used = strlen(last.message);
     errno = saved; /* what %m prints */
-    snprintf(last_message + used, sizeof last_message - used, ": %m");
-    errno = saved;
+    snprintf(last.message + used, sizeof last.message - used, ": %m");
+    errno = last.system = saved;
     return status;
+}
+
+int pkm_error_errno(void)
+{
+    return last.system;
+}
+
+void pkm_error_keep(pkm_error_copy *out)
+{
+    *out = last;
+}
+
+void pkm_error_restore(const pkm_error_copy *copy)
+{
+    last = *copy;
 }
 
 void pkm_error_prefix(const char *format, ...)
@@ -62,10 +78,10 @@ void pkm_error_prefix(const char *format, ...)
     size_t used;
     va_list args;
 
-    memcpy(old, last_message, sizeof old);
+    memcpy(old, last.message, sizeof old);
     va_start(args, format);
-    vsnprintf(last_message, sizeof last_message, format, args);
+    vsnprintf(last.message, sizeof last.message, format, args);
     va_end(args);
-    used = strlen(last_message);
-    snprintf(last_message + used, sizeof last_message - used, ": %s", old);
+    used = strlen(last.message);
+    snprintf(last.message + used, sizeof last.message - used, ": %s", old);
 }

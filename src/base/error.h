@@ -19,6 +19,18 @@ pkm_status pkm_fail_errno(pkm_status status, const char *format, ...)
 #define pkm_fail_errno(status, ...) (pkm_fail_errno((status), __VA_ARGS__), (status))
 #endif
 
+/* The errno behind the last failure of this thread; 0 if it was not one of the system. */
+int pkm_error_errno(void);
+
+/* The last failure of this thread, kept while a clean-up that may fail too runs. */
+typedef struct pkm_error_copy {
+    int system;
+    char message[1024];
+} pkm_error_copy;
+
+void pkm_error_keep(pkm_error_copy *out);
+void pkm_error_restore(const pkm_error_copy *copy);
+
 /* Puts "context: " in front of the message of this thread; for callers that know the file. */
 void pkm_error_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -23,11 +23,10 @@ static const char *kind_name(mode_t mode)
     return S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
-/* flags: 0, or O_NOFOLLOW to refuse a symbolic link. */
-static pkm_status open_regular(int *out, size_t *size_bytes, const char *path, int flags)
+pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path, int flags)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for a writer before it can be refused. */
-    int fd = pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags, 0);
+    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | flags, 0);
     struct stat info;
 
     if (fd < 0 && errno == ELOOP && (flags & O_NOFOLLOW) != 0)
@@ -49,11 +48,6 @@ static pkm_status open_regular(int *out, size_t *size_bytes, const char *path, i
     return PKM_OK;
 }
 
-pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path)
-{
-    return open_regular(out, size_bytes, path, 0);
-}
-
 pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path)
 {
     size_t done = 0;
@@ -72,6 +66,26 @@ pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path)
     return PKM_OK;
 }
 
+pkm_status pkm_file_write_at(int fd, const void *data, size_t bytes, uint64_t offset,
+                             const char *path)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        ssize_t put =
+            pkm_io()->write(fd, (const char *)data + done, bytes - done, (off_t)(offset + done));
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put == 0)
+            errno = EIO; /* a device that takes nothing would be asked for ever */
+        if (put <= 0)
+            return pkm_fail_errno(PKM_ERR_IO, "%s: cannot write", path);
+        done += (size_t)put;
+    }
+    return PKM_OK;
+}
+
 pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_t max_bytes)
 {
     int fd;
@@ -79,7 +93,7 @@ pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_
     char *data = NULL;
     pkm_status status;
 
-    PKM_TRY(pkm_file_open(&fd, &size, path));
+    PKM_TRY(pkm_file_open(&fd, &size, path, 0));
     if (size > max_bytes)
         status =
             pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes, expected at most %zu", path, size, max_bytes);
@@ -104,7 +118,7 @@ pkm_status pkm_file_map_open(pkm_file_map *out, const char *path, int flags)
     size_t size;
     void *data = NULL;
 
-    PKM_TRY(open_regular(&fd, &size, path, flags));
+    PKM_TRY(pkm_file_open(&fd, &size, path, flags));
     if (size > 0) {
         data = pkm_io()->map(size, PROT_READ, MAP_SHARED, fd);
         if (data == MAP_FAILED) {
@@ -141,6 +155,13 @@ bool pkm_directory_exists(const char *path)
     struct stat info;
 
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool pkm_directory_is_own(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 pkm_status pkm_path_join(char **out, const char *a, const char *b)

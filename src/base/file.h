@@ -17,10 +17,14 @@
  */
 pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_t max_bytes);
 
-/* Opens a regular file to stream it; *out is close()d by the caller. */
-pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path);
+/* Opens a regular file to stream it; *out is close()d by the caller. flags: as below. */
+pkm_status pkm_file_open(int *out, size_t *size_bytes, const char *path, int flags);
 /* The next `bytes` bytes of it; PKM_ERR_IO if the file ends before. */
 pkm_status pkm_file_fill(int fd, void *data, size_t bytes, const char *path);
+
+/* Writes `bytes` bytes at `offset`, in as many calls as it takes. */
+pkm_status pkm_file_write_at(int fd, const void *data, size_t bytes, uint64_t offset,
+                             const char *path);
 
 typedef struct pkm_file_map {
     const unsigned char *data; /* NULL for an empty file */
@@ -49,16 +53,26 @@ pkm_status pkm_file_write(const char *path, const void *data, size_t bytes);
 
 bool pkm_file_exists(const char *path);
 bool pkm_directory_exists(const char *path);
-/* mkdir -p. */
+/* The same for a folder in its own right: not a link to one. */
+bool pkm_directory_is_own(const char *path);
+/* mkdir -p; the new names last. */
 pkm_status pkm_directory_create(const char *path);
-/* fsync of a directory, so that names in it last. */
+/* fsync of a folder, so that the names in it last; of the folder that `path` is in. */
 pkm_status pkm_directory_sync(const char *path);
+pkm_status pkm_parent_sync(const char *path);
 /* Removes what killed processes left in the folder: `stem`.tmp-<pid>, for a NULL stem any such
  * name. The caller knows that no process is using them. */
 pkm_status pkm_directory_tidy(const char *path, const char *stem);
 /* Takes the folder for this process until *out is closed, and tidies it. PKM_ERR_STATE if another
  * process has taken it. */
 pkm_status pkm_directory_claim(int *out, const char *path, const char *stem);
+/* The names in a folder without "." and "..", sorted by their bytes. */
+typedef struct pkm_names {
+    char **name;
+    size_t count, capacity;
+} pkm_names;
+pkm_status pkm_directory_list(pkm_names *out, const char *path);
+void pkm_names_release(pkm_names *names);
 /* Removes a folder of plain files and its subfolders; missing is no error. */
 pkm_status pkm_directory_remove(const char *path);
 /* Bytes free for this user on the file system of `path` (which must exist). */
@@ -66,5 +80,7 @@ pkm_status pkm_disk_free(uint64_t *out, const char *path);
 
 /* *out = "a/b", owned by the caller. */
 pkm_status pkm_path_join(char **out, const char *a, const char *b);
+/* *out = "path.tmp-<pid>", what is renamed to path when it is whole; owned by the caller. */
+pkm_status pkm_path_temporary(char **out, const char *path);
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef PKM_BASE_IO_H
 #define PKM_BASE_IO_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/statvfs.h>
@@ -30,8 +31,19 @@ typedef struct pkm_io_table {
     int (*space)(const char *path, struct statvfs *out); /* statvfs */
 } pkm_io_table;
 
-/* The table in use: pkm_io()->open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0). */
+/* The table in use: pkm_io()->close(fd). */
 const pkm_io_table *pkm_io(void);
+
+/* Opens, however many signals come meanwhile; files are not inherited by other programs. */
+static inline int pkm_io_open(int dir, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    do
+        fd = pkm_io()->open(dir, path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
 
 /* The system's calls, for a table that passes on what it does not change. */
 const pkm_io_table *pkm_io_system(void);

@@ -291,7 +291,7 @@ static pkm_status open_header(pkm_st_reader *reader, span *header)
     pkm_status status;
     int fd;
 
-    PKM_TRY(pkm_file_open(&fd, &bytes, reader->path));
+    PKM_TRY(pkm_file_open(&fd, &bytes, reader->path, 0));
     status = bytes < LENGTH_BYTES ? too_short(bytes, reader->path)
                                   : read_header(reader, header, fd, bytes);
     pkm_io()->close(fd);

@@ -92,7 +92,7 @@ static pkm_status read_tail(char **out, size_t *bytes, const char *path)
     pkm_status status;
     int fd;
 
-    PKM_TRY(pkm_file_open(&fd, &size, path));
+    PKM_TRY(pkm_file_open(&fd, &size, path, 0));
     *bytes = size < most ? size : most;
     status = pkm_alloc((void **)out, *bytes, path);
     if (status == PKM_OK && lseek(fd, (off_t)(size - *bytes), SEEK_SET) < 0)

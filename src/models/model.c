@@ -42,8 +42,10 @@ pkm_status pkm_model_load(pkm_model **out, const char *dir, const pkm_model_opti
                         settings.precision);
     PKM_TRY(pkm_threads_check());
     PKM_TRY(pkm_alloc_array((void **)&model, 1, sizeof *model, "a model"));
-    status =
-        pkm_model_dir_open(&model->gpt, &model->weights, dir, settings.precision, settings.no_mmap);
+    status = pkm_model_dir_verify(dir, PKM_VERIFY_QUICK);
+    if (status == PKM_OK)
+        status = pkm_model_dir_open(&model->gpt, &model->weights, dir, settings.precision,
+                                    settings.no_mmap);
     if (status == PKM_OK)
         status = load_tokenizer(model, dir);
     if (status != PKM_OK) {

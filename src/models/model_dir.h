@@ -12,9 +12,13 @@
 #include "format/json.h"
 #include "format/safetensors.h"
 #include "models/gpt.h"
+#include "pkm/model.h"
 
 /* *out = path of file `name` of the model, pointers followed; owned by the caller. */
 pkm_status pkm_model_dir_path(char **out, const char *dir, const char *name);
+
+/* Checks the folder against its MANIFEST.json, if it has one: a checkpoint does. */
+pkm_status pkm_model_dir_verify(const char *dir, pkm_verify_level level);
 
 /* The contents of config.json, its "pkm" object laid over options (may be NULL); NULL if memory is
  * out. */

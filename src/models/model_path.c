@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "format/manifest.h"
 #include "models/model_dir.h"
 
 enum { POINTER_BYTES = 255 };
@@ -57,4 +58,19 @@ pkm_status pkm_model_dir_path(char **out, const char *dir, const char *name)
     PKM_TRY(status);
     *out = path;
     return PKM_OK;
+}
+
+pkm_status pkm_model_dir_verify(const char *dir, pkm_verify_level level)
+{
+    static const char *const needed[] = {"config.json", "model.safetensors"};
+    char *folder, *manifest = NULL;
+    pkm_status status;
+
+    PKM_TRY(pkm_model_dir_path(&folder, dir, ""));
+    status = pkm_path_join(&manifest, folder, PKM_MANIFEST_NAME);
+    if (status == PKM_OK && pkm_file_exists(manifest))
+        status = pkm_manifest_check(folder, needed, 2, level);
+    pkm_free(manifest);
+    pkm_free(folder);
+    return status;
 }

@@ -52,7 +52,7 @@ static pkm_status open_document(pkm_corpus *corpus)
     const char *path = pkm_file_list_path(corpus->files, document->file);
     size_t bytes;
 
-    PKM_TRY(pkm_file_open(&corpus->fd, &bytes, path));
+    PKM_TRY(pkm_file_open(&corpus->fd, &bytes, path, 0));
     corpus->offset = document->begin;
     if (document->end > bytes)
         return pkm_fail(PKM_ERR_IO, "%s: shrank from %llu to %zu bytes while it was read", path,

@@ -62,7 +62,7 @@ static void scan_file(int64_t block, int thread, void *user)
     int fd;
 
     result->file = file;
-    if (pkm_file_open(&fd, &bytes, path) != PKM_OK)
+    if (pkm_file_open(&fd, &bytes, path, 0) != PKM_OK)
         return;
     result->kind = scan_open_file(&result->digest, fd, s->files->files[file].bytes,
                                   s->buffer + (size_t)thread * READ_BYTES, path);
@@ -161,7 +161,7 @@ static pkm_status find_cut(uint64_t *cut, const char *path, uint64_t bytes, doub
     pkm_status status;
     int fd;
 
-    PKM_TRY(pkm_file_open(&fd, &size, path));
+    PKM_TRY(pkm_file_open(&fd, &size, path, 0));
     status = pkm_alloc((void **)&text, window, "reading files");
     if (status == PKM_OK && lseek(fd, (off_t)begin, SEEK_SET) < 0)
         status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot seek", path);

@@ -106,7 +106,7 @@ pkm_status pkm_file_list_add(pkm_file_list *list, const char *path)
 
     if (pkm_directory_exists(path))
         return add_folder(list, path);
-    PKM_TRY(pkm_file_open(&fd, &bytes, path));
+    PKM_TRY(pkm_file_open(&fd, &bytes, path, 0));
     pkm_io()->close(fd);
     return add_file(list, path, bytes);
 }

@@ -12,6 +12,7 @@
 #define PKM_TRAIN_CHECKPOINT_H
 
 #include "models/gpt.h"
+#include "pkm/model.h"
 
 /* What a training is beside its tensors. Strings are owned; release frees them. */
 typedef struct pkm_train_state {
@@ -35,13 +36,16 @@ typedef struct pkm_train_state {
 
 void pkm_train_state_release(pkm_train_state *state);
 
+/* Bytes of the tensors of one checkpoint: weights, and for trained ones their moments. */
+uint64_t pkm_checkpoint_bytes(const pkm_gpt *gpt);
+
 /* Writes the checkpoint folder `dir` (by way of dir.tmp-<pid>). tokenizer: the text of
  * tokenizer.json. */
 pkm_status pkm_checkpoint_save(const char *dir, const pkm_gpt *gpt, const pkm_train_state *state,
                                const char *tokenizer, size_t tokenizer_bytes);
 
-/* Checks the manifest; then what is not a tensor. */
-pkm_status pkm_checkpoint_load_state(pkm_train_state *out, const char *dir);
+/* Checks the folder against its manifest; then reads what is not a tensor. */
+pkm_status pkm_checkpoint_load_state(pkm_train_state *out, const char *dir, pkm_verify_level level);
 
 /* Weights and moments into a model created for training with the same configuration. */
 pkm_status pkm_checkpoint_load_tensors(pkm_gpt *gpt, const char *dir);

@@ -1,30 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/metrics.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "base/size.h"
 #include "base/strbuf.h"
 #include "format/json.h"
+#include "train/run_folder.h"
 #include "train/usage_json.h"
 
-pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes)
+static pkm_status open_file(pkm_metrics *metrics, int64_t *size)
 {
-    pkm_metrics metrics = {.fd = -1};
+    struct stat info;
 
-    PKM_TRY(pkm_path_join(&metrics.path, dir, "metrics.jsonl"));
-    metrics.fd =
-        pkm_io()->open(AT_FDCWD, metrics.path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (metrics.fd < 0)
-        pkm_fail_errno(PKM_ERR_IO, "%s: cannot open for writing", metrics.path);
-    if (metrics.fd < 0 || pkm_metrics_cut(&metrics, bytes) != PKM_OK) {
+    metrics->fd =
+        pkm_io_open(AT_FDCWD, metrics->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
+    if (metrics->fd < 0 || fstat(metrics->fd, &info) != 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open for writing", metrics->path);
+    if (!S_ISREG(info.st_mode))
+        return pkm_fail(PKM_ERR_IO, "%s: not a regular file", metrics->path);
+    *size = (int64_t)info.st_size;
+    return PKM_OK;
+}
+
+/* Drops what is behind the last whole line. */
+static pkm_status mend(pkm_metrics *metrics)
+{
+    if (metrics->torn && pkm_io()->truncate(metrics->fd, (off_t)metrics->bytes) != 0)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot cut to %lld bytes", metrics->path,
+                              (long long)metrics->bytes);
+    metrics->torn = false;
+    return PKM_OK;
+}
+
+pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes, int64_t *missing)
+{
+    pkm_metrics metrics = {.fd = -1, .torn = true};
+    int64_t size = 0;
+    pkm_status status;
+
+    PKM_TRY(pkm_path_join(&metrics.path, dir, PKM_METRICS_NAME));
+    status = open_file(&metrics, &size);
+    /* A shorter file than the checkpoint knows of lost lines: what comes now begins a new one. */
+    metrics.bytes = pkm_min_i64(size, bytes);
+    *missing = bytes - metrics.bytes;
+    if (status == PKM_OK)
+        status = mend(&metrics);
+    if (status == PKM_OK && *missing > 0 && metrics.bytes > 0) {
+        status = pkm_file_write_at(metrics.fd, "\n", 1, (uint64_t)metrics.bytes, metrics.path);
+        metrics.bytes++;
+    }
+    if (status == PKM_OK)
+        status = pkm_parent_sync(metrics.path);
+    if (status != PKM_OK) {
         pkm_metrics_close(&metrics);
-        return PKM_ERR_IO;
+        return status;
     }
     *out = metrics;
     return PKM_OK;
@@ -32,10 +67,9 @@ pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes)
 
 pkm_status pkm_metrics_cut(pkm_metrics *metrics, int64_t bytes)
 {
-    if (pkm_io()->truncate(metrics->fd, (off_t)bytes) != 0)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot cut the log", metrics->path);
     metrics->bytes = bytes;
-    return PKM_OK;
+    metrics->torn = true;
+    return mend(metrics);
 }
 
 void pkm_metrics_close(pkm_metrics *metrics)
@@ -102,28 +136,58 @@ pkm_status pkm_metrics_write(pkm_metrics *metrics, const pkm_train_event *event)
 {
     pkm_strbuf line = {0};
     pkm_status status = format_line(&line, event);
-    size_t done = 0;
 
-    while (status == PKM_OK && done < line.length) {
-        ssize_t put = pkm_io()->write(metrics->fd, line.data + done, line.length - done,
-                                      (off_t)metrics->bytes);
+    if (status == PKM_OK)
+        status = mend(metrics);
+    if (status == PKM_OK) {
+        status = pkm_file_write_at(metrics->fd, line.data, line.length, (uint64_t)metrics->bytes,
+                                   metrics->path);
+        metrics->torn = status != PKM_OK;
+    }
+    if (status == PKM_OK) {
+        metrics->bytes += (int64_t)line.length;
+    } else {
+        pkm_error_copy first;
 
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0) {
-            status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot write", metrics->path);
-            break;
-        }
-        done += (size_t)put;
-        metrics->bytes += put;
+        pkm_error_keep(&first);
+        (void)mend(metrics);
+        pkm_error_restore(&first);
     }
     pkm_strbuf_release(&line);
     return status;
 }
 
+/* The content so far in a new file of the same name. */
+static pkm_status renew(pkm_metrics *metrics)
+{
+    char *text;
+    size_t bytes;
+    int64_t size;
+    pkm_status status;
+
+    PKM_TRY(pkm_file_read(&text, &bytes, metrics->path, PTRDIFF_MAX));
+    if ((int64_t)bytes < metrics->bytes)
+        status = pkm_fail(PKM_ERR_IO, "%s: %zu bytes, expected %lld", metrics->path, bytes,
+                          (long long)metrics->bytes);
+    else
+        status = pkm_file_write(metrics->path, text, (size_t)metrics->bytes);
+    pkm_free(text);
+    PKM_TRY(status);
+    pkm_io()->close(metrics->fd);
+    return open_file(metrics, &size);
+}
+
 pkm_status pkm_metrics_sync(pkm_metrics *metrics)
 {
-    if (pkm_io()->sync(metrics->fd) != 0)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync", metrics->path);
-    return PKM_OK;
+    /* After an error the kernel may have dropped what it could not write, and would report success
+     * if asked again. */
+    if (metrics->unsyncable) {
+        PKM_TRY(renew(metrics));
+        metrics->unsyncable = false;
+        return PKM_OK;
+    }
+    if (pkm_io()->sync(metrics->fd) == 0)
+        return PKM_OK;
+    metrics->unsyncable = true;
+    return pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync", metrics->path);
 }

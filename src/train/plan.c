@@ -3,10 +3,10 @@
 
 #include <math.h>
 
-#include "base/dtype.h"
 #include "base/file.h"
 #include "base/size.h"
 #include "base/system.h"
+#include "train/checkpoint.h"
 
 /* One of steps, tokens and epochs says how long; none of them means one epoch. */
 static pkm_status count_steps(int64_t *out, const pkm_train_options *options,
@@ -76,38 +76,12 @@ pkm_status pkm_train_plan_make(pkm_train_plan *out, const pkm_train_options *opt
     return PKM_OK;
 }
 
-/* Bytes of one checkpoint: weights, and for trained tensors their moments. */
-static uint64_t checkpoint_bytes(const pkm_gpt *gpt)
-{
-    uint64_t bytes = 0;
-
-    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
-        const pkm_param *param = pkm_params_at(gpt->params, i);
-        uint64_t copies = param->spec.role == PKM_PARAM_DENSE ? 3 : 1;
-
-        bytes += copies * (uint64_t)param->count * pkm_dtype_bytes(param->dtype);
-    }
-    for (int i = 0; i < gpt->n_stores; i++) {
-        pkm_store_moment moments[2];
-        int n_moments = pkm_store_moments(gpt->stores[i], moments);
-
-        for (int m = 0; m < n_moments; m++) {
-            size_t size = 0;
-
-            (void)pkm_size_shape(moments[m].dims, moments[m].n_dims,
-                                 pkm_dtype_bytes(moments[m].dtype), &size);
-            bytes += size;
-        }
-    }
-    return bytes;
-}
-
 uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt, int64_t present)
 {
     /* The kept ones, the best, and the one being written before an old one goes. */
     int64_t most = options->keep_checkpoints + 2;
 
-    return checkpoint_bytes(gpt) * (uint64_t)pkm_max_i64(most - present, 1);
+    return pkm_checkpoint_bytes(gpt) * (uint64_t)pkm_max_i64(most - present, 1);
 }
 
 pkm_status pkm_train_check_memory(uint64_t needed)

@@ -70,7 +70,6 @@ static pkm_status go_back(pkm_trainer *trainer, char *options)
 
     pkm_train_state_release(&trainer->state);
     trainer->state.best_val_loss = INFINITY;
-    trainer->saved_step = 0;
     trainer->val_loss = NAN;
     status = pkm_resume_find(trainer, &checkpoint);
     pkm_free(trainer->state.options);

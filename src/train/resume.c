@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/resume.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,14 +40,6 @@ static const struct {
 
 enum { N_SHAPING = sizeof shaping / sizeof shaping[0] };
 
-static void warn(const pkm_trainer *trainer, const char *sentence)
-{
-    pkm_train_event event = {.kind = PKM_EVENT_WARNING, .path = sentence};
-
-    if (trainer->callback != NULL)
-        (void)trainer->callback(&event, trainer->user);
-}
-
 /* Says what about the machine differs from what the checkpoint was written with. */
 static pkm_status compare_machine(const pkm_trainer *trainer)
 {
@@ -61,27 +54,46 @@ static pkm_status compare_machine(const pkm_trainer *trainer)
     snprintf(sentence, sizeof sentence,
              "trained with %s and %s, going on with %s and %s: correct, but not the same bits",
              state->isa, state->dense, pkm_isa_name(isa), pkm_dense_provider());
-    warn(trainer, sentence);
+    pkm_trainer_warn(trainer, sentence);
     return PKM_OK;
 }
 
-/* Tries the newest checkpoint; *found tells whether it is whole. One that is not is told of and set
- * aside. */
-static pkm_status try_newest(pkm_trainer *trainer, char **dir, int64_t step, bool *found)
+/* Did reading fail for what this process or its user lacks, and not for what the file holds? */
+static bool is_our_lack(pkm_status status)
 {
+    static const int lacks[] = {EMFILE, ENFILE, ENOMEM, EACCES, EPERM};
+    bool found = status == PKM_ERR_NOMEM || status == PKM_ERR_UNSUPPORTED;
+
+    for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++)
+        found |= pkm_error_errno() == lacks[i];
+    return found;
+}
+
+/* Tries a checkpoint; *found tells whether it is whole. One that is not is told of and set aside.
+ */
+static pkm_status try_checkpoint(pkm_trainer *trainer, char **dir, int64_t step, bool *found)
+{
+    pkm_error_copy cause;
+    char sentence[1280];
     pkm_status status;
 
     PKM_TRY(pkm_run_folder_step(&trainer->folder, dir, step));
-    status = pkm_checkpoint_load_state(&trainer->state, *dir);
+    status = pkm_checkpoint_load_state(&trainer->state, *dir, trainer->verify);
     *found = status == PKM_OK;
     if (*found)
         return PKM_OK;
     pkm_free(*dir);
     *dir = NULL;
-    if (status == PKM_ERR_NOMEM)
+    if (is_our_lack(status))
         return status;
-    warn(trainer, pkm_last_error());
-    return pkm_run_folder_set_aside(&trainer->folder, step);
+    pkm_error_keep(&cause);
+    PKM_TRY(pkm_run_folder_set_aside(&trainer->folder, step));
+    snprintf(sentence, sizeof sentence,
+             "%s: the checkpoint of step %" PRId64 " is damaged and set aside as damaged-%08" PRId64
+             "; an older one is tried",
+             cause.message, step, step);
+    pkm_trainer_warn(trainer, sentence);
+    return PKM_OK;
 }
 
 /* Makes `last` and `best` say what the state says: the run may have ended between writing a
@@ -103,24 +115,29 @@ static pkm_status repair_pointers(pkm_trainer *trainer, int64_t step)
 
 pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint)
 {
-    bool found = false, damaged = false;
-    int64_t step;
+    bool found = false;
+    int64_t *steps;
+    size_t count, next = 0;
+    pkm_status status = PKM_OK;
 
     *checkpoint = NULL;
-    while (!found) {
-        PKM_TRY(pkm_run_folder_newest(&trainer->folder, 0, &step));
-        if (step == 0)
-            break;
-        PKM_TRY(try_newest(trainer, checkpoint, step, &found));
-        damaged |= !found;
-    }
-    if (!found && damaged)
+    trainer->saved_step = trainer->saved_best_step = trainer->published_best = 0;
+    trainer->saved_best_loss = INFINITY;
+    PKM_TRY(pkm_run_folder_steps(&trainer->folder, &steps, &count));
+    while (status == PKM_OK && !found && next < count)
+        status = try_checkpoint(trainer, checkpoint, steps[next++], &found);
+    if (found)
+        trainer->saved_step = steps[next - 1];
+    pkm_free(steps);
+    PKM_TRY(status);
+    if (!found && count > 0)
         return pkm_fail(PKM_ERR_FORMAT, "%s: none of the checkpoints is whole",
                         trainer->folder.checkpoints);
     if (!found)
         return PKM_OK;
-    trainer->saved_step = step;
-    PKM_TRY(repair_pointers(trainer, step));
+    PKM_TRY(repair_pointers(trainer, trainer->saved_step));
+    trainer->saved_best_step = trainer->published_best = trainer->state.best_step;
+    trainer->saved_best_loss = trainer->state.best_val_loss;
     return compare_machine(trainer);
 }
 
@@ -169,8 +186,9 @@ static void warn_of_split(const pkm_trainer *trainer, const json_t *saved, const
         const json_t *now = json_object_get(given, names[i]);
 
         if (now != NULL && !json_equal(now, json_object_get(saved, names[i]))) {
-            warn(trainer, "the batch is split otherwise than before: correct, but not the same "
-                          "bits");
+            pkm_trainer_warn(trainer,
+                             "the batch is split otherwise than before: correct, but not the same "
+                             "bits");
             return;
         }
     }
@@ -303,6 +321,8 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
     const char *dir = checkpoint != NULL ? checkpoint : init_from;
     pkm_gpt_config asked, found;
 
+    if (dir != NULL && checkpoint == NULL)
+        PKM_TRY(pkm_model_dir_verify(init_from, trainer->verify));
     if (dir != NULL)
         PKM_TRY(pkm_model_dir_load_config(&found, dir));
     if (dir != NULL && checkpoint == NULL)

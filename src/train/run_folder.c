@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/run_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,7 +14,12 @@
 #include "base/file.h"
 #include "base/io.h"
 
-enum { PATH_BYTES = 4096 };
+/* What is linked into the run folder from its last checkpoint; the weights last. */
+static const char *const published[] = {"tokenizer.json", "config.json", "model.safetensors"};
+
+enum { N_PUBLISHED = sizeof published / sizeof published[0] };
+
+/* ---- names ---- */
 
 /* The step of "step-00001200", or 0 for any other name. */
 static int64_t step_of_name(const char *name)
@@ -29,82 +33,143 @@ static int64_t step_of_name(const char *name)
     return *end == '\0' ? step : 0;
 }
 
-pkm_status pkm_run_folder_step(const pkm_run_folder *folder, char **out, int64_t step)
+/* *out = "checkpoints/<stem>-NNNNNNNN". */
+static pkm_status numbered(const pkm_run_folder *folder, char **out, const char *stem, int64_t step)
 {
-    char name[32];
+    char name[40];
 
-    snprintf(name, sizeof name, "step-%08" PRId64, step);
+    snprintf(name, sizeof name, "%s-%08" PRId64, stem, step);
     return pkm_path_join(out, folder->checkpoints, name);
 }
 
-pkm_status pkm_run_folder_newest(const pkm_run_folder *folder, int n, int64_t *step)
+pkm_status pkm_run_folder_step(const pkm_run_folder *folder, char **out, int64_t step)
 {
-    int64_t bound = INT64_MAX;
+    return numbered(folder, out, "step", step);
+}
 
-    /* A handful of names: looking n times for the next lower one needs no list. */
-    for (int i = 0; i <= n; i++) {
-        DIR *stream = opendir(folder->checkpoints);
-        int64_t best = 0;
+/* ---- what there is ---- */
 
-        if (stream == NULL)
-            return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", folder->checkpoints);
-        for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-            int64_t found = step_of_name(entry->d_name);
+static int newest_first(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
 
-            if (found > best && found < bound)
-                best = found;
-        }
-        closedir(stream);
-        bound = best;
+    return (a < b) - (a > b);
+}
+
+/* The step whose folder `name` is, or 0; a link to a folder is none of ours. */
+static pkm_status step_of_entry(const pkm_run_folder *folder, const char *name, int64_t *step)
+{
+    char *path;
+
+    *step = step_of_name(name);
+    if (*step == 0)
+        return PKM_OK;
+    PKM_TRY(pkm_path_join(&path, folder->checkpoints, name));
+    if (!pkm_directory_is_own(path))
+        *step = 0;
+    pkm_free(path);
+    return PKM_OK;
+}
+
+pkm_status pkm_run_folder_steps(const pkm_run_folder *folder, int64_t **steps, size_t *count)
+{
+    pkm_names names;
+    int64_t *found = NULL;
+    size_t n = 0;
+    pkm_status status;
+
+    PKM_TRY(pkm_directory_list(&names, folder->checkpoints));
+    status = pkm_alloc_array((void **)&found, names.count, sizeof *found, "a list of checkpoints");
+    for (size_t i = 0; i < names.count && status == PKM_OK; i++) {
+        status = step_of_entry(folder, names.name[i], &found[n]);
+        n += status == PKM_OK && found[n] > 0;
     }
-    *step = bound;
+    pkm_names_release(&names);
+    if (status != PKM_OK) {
+        pkm_free(found);
+        return status;
+    }
+    qsort(found, n, sizeof *found, newest_first);
+    *steps = found;
+    *count = n;
     return PKM_OK;
 }
 
-pkm_status pkm_run_folder_count(const pkm_run_folder *folder, int64_t *count)
-{
-    DIR *stream = opendir(folder->checkpoints);
-
-    if (stream == NULL)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", folder->checkpoints);
-    *count = 0;
-    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream))
-        *count += step_of_name(entry->d_name) > 0;
-    closedir(stream);
-    return PKM_OK;
-}
+/* ---- opening ---- */
 
 static pkm_status take_lock(pkm_run_folder *folder)
 {
     char *path;
 
     PKM_TRY(pkm_path_join(&path, folder->dir, ".lock"));
-    folder->lock = pkm_io()->open(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    folder->lock = pkm_io_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (folder->lock < 0)
-        pkm_fail_errno(PKM_ERR_IO, "%s: cannot create", path);
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot create the lock", path);
     pkm_free(path);
     if (folder->lock < 0)
         return PKM_ERR_IO;
-    if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0)
-        return pkm_fail(PKM_ERR_STATE, "%s: another training is using this run folder",
-                        folder->dir);
+    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)
+        return PKM_OK;
+    if (errno != EWOULDBLOCK)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot lock the run folder", folder->dir);
+    return pkm_fail(PKM_ERR_STATE, "%s: another training is using this run folder", folder->dir);
+}
+
+/* What a killed trainer left under temporary names; the lock is held, so nobody is writing them.
+ * The run folder may hold files of others, the folder of checkpoints is ours. */
+static pkm_status remove_leftovers(const pkm_run_folder *folder)
+{
+    PKM_TRY(pkm_directory_tidy(folder->checkpoints, NULL));
+    PKM_TRY(pkm_directory_tidy(folder->dir, PKM_METRICS_NAME));
+    for (int i = 0; i < N_PUBLISHED; i++)
+        PKM_TRY(pkm_directory_tidy(folder->dir, published[i]));
     return PKM_OK;
 }
 
-static pkm_status open_locked(pkm_run_folder *folder, bool resume)
+/* A folder without checkpoints may become a run's, but not if it holds a model: it would be
+ * replaced. */
+static pkm_status check_no_model(const pkm_run_folder *folder)
 {
-    int64_t newest;
+    char *path;
+    bool found;
 
-    PKM_TRY(take_lock(folder));
-    PKM_TRY(pkm_directory_create(folder->checkpoints));
-    PKM_TRY(pkm_run_folder_newest(folder, 0, &newest));
+    PKM_TRY(pkm_path_join(&path, folder->dir, published[N_PUBLISHED - 1]));
+    found = pkm_file_exists(path);
+    pkm_free(path);
+    if (!found)
+        return PKM_OK;
+    return pkm_fail(PKM_ERR_STATE,
+                    "%s: holds a model but no checkpoint to go on from: training would replace it: "
+                    "choose another folder (and start from it with --init-from)",
+                    folder->dir);
+}
+
+static pkm_status check_content(const pkm_run_folder *folder, bool resume)
+{
+    int64_t *steps, newest;
+    size_t count;
+
+    if (!pkm_directory_is_own(folder->checkpoints))
+        return pkm_fail(PKM_ERR_STATE,
+                        "%s: is a link, and checkpoints are only written inside the run folder",
+                        folder->checkpoints);
+    PKM_TRY(pkm_run_folder_steps(folder, &steps, &count));
+    newest = count > 0 ? steps[0] : 0;
+    pkm_free(steps);
     if (newest > 0 && !resume)
         return pkm_fail(PKM_ERR_STATE,
                         "%s: holds a run at step %" PRId64 ": resume it (--resume) or choose "
                         "another folder",
                         folder->dir, newest);
-    PKM_TRY(pkm_directory_tidy(folder->checkpoints, NULL));
-    return pkm_directory_tidy(folder->dir, NULL);
+    return newest > 0 ? PKM_OK : check_no_model(folder);
+}
+
+static pkm_status open_locked(pkm_run_folder *folder, bool resume)
+{
+    PKM_TRY(take_lock(folder));
+    PKM_TRY(pkm_directory_create(folder->checkpoints));
+    PKM_TRY(check_content(folder, resume));
+    return remove_leftovers(folder);
 }
 
 pkm_status pkm_run_folder_open(pkm_run_folder *out, const char *dir, bool resume)
@@ -135,6 +200,13 @@ void pkm_run_folder_close(pkm_run_folder *folder)
     *folder = (pkm_run_folder){.lock = -1};
 }
 
+/* ---- after a save ---- */
+
+pkm_status pkm_run_folder_sync(const pkm_run_folder *folder)
+{
+    return pkm_directory_sync(folder->checkpoints);
+}
+
 static pkm_status point(const pkm_run_folder *folder, const char *pointer, int64_t step)
 {
     char text[32];
@@ -148,38 +220,63 @@ static pkm_status point(const pkm_run_folder *folder, const char *pointer, int64
     return status;
 }
 
-/* dir/name becomes a hard link to the checkpoint's file, without a moment of absence. */
-static pkm_status link_file(const pkm_run_folder *folder, const char *step_dir, const char *name)
+/* For file systems without hard links: the same content in a file of its own. */
+static pkm_status copy_file(const char *source, const char *target)
 {
-    char source[PATH_BYTES], temporary[PATH_BYTES], target[PATH_BYTES];
+    pkm_file_map map;
+    pkm_status status;
 
-    if (snprintf(source, sizeof source, "%s/%s", step_dir, name) >= PATH_BYTES ||
-        snprintf(target, sizeof target, "%s/%s", folder->dir, name) >= PATH_BYTES ||
-        snprintf(temporary, sizeof temporary, "%s/%s.tmp-%ld", folder->dir, name, (long)getpid()) >=
-            PATH_BYTES)
-        return pkm_fail(PKM_ERR_ARG, "%s: the path is too long", folder->dir);
+    PKM_TRY(pkm_file_map_open(&map, source, O_NOFOLLOW));
+    status = pkm_file_write(target, map.data, map.size_bytes);
+    pkm_file_map_close(&map);
+    return status;
+}
+
+/* `target` becomes a hard link to `source`, by way of `temporary`: without a moment of absence. */
+static pkm_status replace_by_link(const char *source, const char *target, const char *temporary)
+{
     (void)pkm_io()->remove(AT_FDCWD, temporary, 0);
-    if (pkm_io()->link(source, temporary) != 0)
+    if (pkm_io()->link(source, temporary) != 0) {
+        if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK)
+            return copy_file(source, target);
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot link to %s", target, source);
-    if (pkm_io()->rename(temporary, target) != 0)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", target);
+    }
+    if (pkm_io()->rename(temporary, target) != 0) {
+        pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename to this name", target);
+        (void)pkm_io()->remove(AT_FDCWD, temporary, 0);
+        return PKM_ERR_IO;
+    }
     /* Renaming a link onto a link of the same file does nothing and keeps both names. */
     (void)pkm_io()->remove(AT_FDCWD, temporary, 0);
     return PKM_OK;
 }
 
-pkm_status pkm_run_folder_publish(const pkm_run_folder *folder, int64_t step)
+static pkm_status publish_file(const pkm_run_folder *folder, const char *step_dir, const char *name)
 {
-    static const char *const names[] = {"tokenizer.json", "config.json", "model.safetensors"};
-    char *step_dir;
+    char *source, *target = NULL, *temporary = NULL;
     pkm_status status;
 
-    PKM_TRY(pkm_directory_sync(folder->checkpoints));
+    PKM_TRY(pkm_path_join(&source, step_dir, name));
+    status = pkm_path_join(&target, folder->dir, name);
+    if (status == PKM_OK)
+        status = pkm_path_temporary(&temporary, target);
+    if (status == PKM_OK)
+        status = replace_by_link(source, target, temporary);
+    pkm_free(source);
+    pkm_free(target);
+    pkm_free(temporary);
+    return status;
+}
+
+pkm_status pkm_run_folder_publish(const pkm_run_folder *folder, int64_t step)
+{
+    char *step_dir;
+    pkm_status status = PKM_OK;
+
     PKM_TRY(point(folder, "last", step));
     PKM_TRY(pkm_run_folder_step(folder, &step_dir, step));
-    status = PKM_OK;
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && status == PKM_OK; i++)
-        status = link_file(folder, step_dir, names[i]);
+    for (int i = 0; i < N_PUBLISHED && status == PKM_OK; i++)
+        status = publish_file(folder, step_dir, published[i]);
     pkm_free(step_dir);
     return status == PKM_OK ? pkm_directory_sync(folder->dir) : status;
 }
@@ -197,42 +294,61 @@ pkm_status pkm_run_folder_publish_best(const pkm_run_folder *folder, int64_t ste
     return status;
 }
 
+/* ---- taking away ---- */
+
+/* Renames the folder of a step to `to`; what was there goes. */
+static pkm_status move_away(const pkm_run_folder *folder, int64_t step, char *to)
+{
+    char *from;
+    pkm_status status = pkm_run_folder_step(folder, &from, step);
+
+    if (status == PKM_OK) {
+        status = pkm_directory_remove(to);
+        if (status == PKM_OK && pkm_io()->rename(from, to) != 0)
+            status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename to %s", from, to);
+        pkm_free(from);
+    }
+    return status;
+}
+
 pkm_status pkm_run_folder_set_aside(const pkm_run_folder *folder, int64_t step)
 {
-    char name[32], *from, *to = NULL;
+    char *aside;
     pkm_status status;
 
-    snprintf(name, sizeof name, "damaged-%08" PRId64, step);
-    PKM_TRY(pkm_run_folder_step(folder, &from, step));
-    status = pkm_path_join(&to, folder->checkpoints, name);
+    PKM_TRY(numbered(folder, &aside, "damaged", step));
+    status = move_away(folder, step, aside);
+    pkm_free(aside);
+    return status;
+}
+
+/* A folder loses its name first: half of a checkpoint is never seen as one. */
+static pkm_status remove_step(const pkm_run_folder *folder, int64_t step)
+{
+    char *path, *temporary;
+    pkm_status status;
+
+    PKM_TRY(pkm_run_folder_step(folder, &path, step));
+    status = pkm_path_temporary(&temporary, path);
+    pkm_free(path);
+    PKM_TRY(status);
+    status = move_away(folder, step, temporary);
     if (status == PKM_OK)
-        status = pkm_directory_remove(to);
-    if (status == PKM_OK && pkm_io()->rename(from, to) != 0)
-        status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot rename", from);
-    pkm_free(from);
-    pkm_free(to);
+        status = pkm_directory_remove(temporary);
+    pkm_free(temporary);
     return status;
 }
 
 pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int64_t best_step)
 {
-    int skip = (int)keep;
+    int64_t *steps;
+    size_t count;
+    pkm_status status = PKM_OK;
 
-    for (;;) {
-        int64_t step;
-        char *path;
-        pkm_status status;
-
-        PKM_TRY(pkm_run_folder_newest(folder, skip, &step));
-        if (step == 0)
-            return PKM_OK;
-        if (step == best_step) {
-            skip++;
-            continue;
-        }
-        PKM_TRY(pkm_run_folder_step(folder, &path, step));
-        status = pkm_directory_remove(path);
-        pkm_free(path);
-        PKM_TRY(status);
-    }
+    PKM_TRY(pkm_run_folder_steps(folder, &steps, &count));
+    for (size_t i = (size_t)keep; i < count && status == PKM_OK; i++)
+        if (steps[i] != best_step)
+            status = remove_step(folder, steps[i]);
+    pkm_free(steps);
+    return status;
 }

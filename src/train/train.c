@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "train/health.h"
 #include "train/recover.h"
+#include "train/save.h"
 
 /* What the loop keeps beside the trainer. */
 typedef struct train_loop {
@@ -19,6 +20,7 @@ typedef struct train_loop {
     uint64_t rate_ns;    /* training time at the last reading of the rate */
     int64_t rate_tokens; /* tokens then */
     double tok_per_s;    /* at the last reading */
+    bool log_failed;     /* the last line could not be written */
     bool stop;           /* a callback asked to */
 } train_loop;
 
@@ -80,11 +82,21 @@ static void update_rate(train_loop *loop)
     loop->rate_tokens = loop->trainer->state.tokens;
 }
 
+/* A line that cannot be written is left out: training goes on, and hears of it once. */
+static void log_line(train_loop *loop, const pkm_train_event *event)
+{
+    bool failed = pkm_metrics_write(&loop->trainer->metrics, event) != PKM_OK;
+
+    if (failed && !loop->log_failed)
+        pkm_trainer_warn(loop->trainer, pkm_last_error());
+    loop->log_failed = failed;
+}
+
 /* Tells and logs what is out of the ordinary. */
-static pkm_status report(train_loop *loop, const pkm_train_event *event)
+static void report(train_loop *loop, const pkm_train_event *event)
 {
     tell(loop, event);
-    return pkm_metrics_write(&loop->trainer->metrics, event);
+    log_line(loop, event);
 }
 
 /* After a failure: by the policy the step is passed over, or the run goes back; or it ends here. */
@@ -101,7 +113,8 @@ static pkm_status recover(train_loop *loop, pkm_status status, pkm_fault fault)
     event.kind = done.kind;
     event.from_step = done.from_step;
     event.path = done.reason;
-    return report(loop, &event);
+    report(loop, &event);
+    return PKM_OK;
 }
 
 /* A gathered step that is a spike fails, or is only told of. */
@@ -123,7 +136,8 @@ static pkm_status judge(train_loop *loop, pkm_step_result *result)
     event.from_step = ++event.step;
     event.tokens += trainer->plan.tokens_per_step;
     event.path = pkm_last_error();
-    return report(loop, &event);
+    report(loop, &event);
+    return PKM_OK;
 }
 
 /* One step and its line in the log. */
@@ -155,7 +169,7 @@ static pkm_status advance(train_loop *loop)
     event.grad_norm = result.grad_norm;
     tell(loop, &event);
     if (due(state->step, trainer->values->log_every))
-        PKM_TRY(pkm_metrics_write(&trainer->metrics, &event));
+        log_line(loop, &event);
     return PKM_OK;
 }
 
@@ -170,7 +184,6 @@ static pkm_status evaluate(train_loop *loop, bool *best)
     pkm_score_sums sums = {0};
     pkm_usage *usage = NULL;
     pkm_train_event event;
-    pkm_status status;
     int n_usage;
 
     PKM_TRY(pkm_score_usage_start(trainer->gpt));
@@ -188,41 +201,30 @@ static pkm_status evaluate(train_loop *loop, bool *best)
     event.usage = usage;
     event.n_usage = n_usage;
     tell(loop, &event);
-    status = pkm_metrics_write(&trainer->metrics, &event);
+    log_line(loop, &event);
     pkm_free(usage);
-    return status;
+    return PKM_OK;
 }
 
-static pkm_status save(train_loop *loop)
+static pkm_status save(train_loop *loop, bool must)
 {
     pkm_trainer *trainer = loop->trainer;
     pkm_train_event event;
+    bool saved;
     char *dir;
-    pkm_status status;
 
     PKM_TRY(pkm_health_check(trainer->gpt));
-    PKM_TRY(pkm_metrics_sync(&trainer->metrics));
-    trainer->state.metrics_bytes = trainer->metrics.bytes;
     trainer->state.wall = wall_seconds(loop);
+    PKM_TRY(pkm_trainer_save(trainer, must, &saved));
+    if (!saved)
+        return PKM_OK;
     PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, trainer->state.step));
-    status = pkm_checkpoint_save(dir, trainer->gpt, &trainer->state, trainer->tokenizer,
-                                 trainer->tokenizer_bytes);
-    if (status == PKM_OK)
-        status = pkm_run_folder_publish(&trainer->folder, trainer->state.step);
-    if (status == PKM_OK && trainer->state.best_step == trainer->state.step)
-        status = pkm_run_folder_publish_best(&trainer->folder, trainer->state.step);
-    if (status == PKM_OK)
-        status = pkm_run_folder_prune(&trainer->folder, trainer->values->keep_checkpoints,
-                                      trainer->state.best_step);
-    if (status == PKM_OK) {
-        trainer->saved_step = trainer->state.step;
-        event = describe(loop);
-        event.kind = PKM_EVENT_CHECKPOINT;
-        event.path = dir;
-        tell(loop, &event);
-    }
+    event = describe(loop);
+    event.kind = PKM_EVENT_CHECKPOINT;
+    event.path = dir;
+    tell(loop, &event);
     pkm_free(dir);
-    return status;
+    return PKM_OK;
 }
 
 /* What is due after a step: evaluation, checkpoint; at the end, both. A model that is not finite is
@@ -239,7 +241,7 @@ static pkm_status settle(train_loop *loop)
     if (trainer->scorer.tape != NULL && (last || due(step, values->eval_every)))
         status = evaluate(loop, &best);
     if (status == PKM_OK && (last || best || loop->stop || due(step, values->checkpoint_every)))
-        status = save(loop);
+        status = save(loop, last || loop->stop);
     loop->other_ns += pkm_clock_ns() - before;
     if (status == PKM_ERR_NUMERIC) {
         pkm_error_prefix("after step %lld", (long long)step);
@@ -263,7 +265,7 @@ static pkm_status run(train_loop *loop)
             PKM_TRY(settle(loop));
         if (loop->stop && trainer->state.step < trainer->plan.steps) {
             if (trainer->saved_step != trainer->state.step)
-                PKM_TRY(save(loop));
+                PKM_TRY(save(loop, true));
             return pkm_fail(PKM_ERR_CANCELLED, "training was stopped at step %lld and saved",
                             (long long)trainer->state.step);
         }

@@ -20,7 +20,8 @@ typedef struct pkm_trainer {
     pkm_train_plan plan;
     pkm_train_callback callback; /* may be NULL */
     void *user;
-    const char *init_from; /* borrowed, or NULL */
+    const char *init_from;   /* borrowed, or NULL */
+    pkm_verify_level verify; /* of what is loaded */
 
     /* what is trained, on what */
     pkm_gpt *gpt;
@@ -39,9 +40,15 @@ typedef struct pkm_trainer {
     pkm_run_folder folder;
     pkm_metrics metrics;
     pkm_train_state state;
-    int64_t saved_step; /* newest complete checkpoint, 0: none */
-    double last_loss;   /* of the last step */
-    double val_loss;    /* of the last evaluation, NaN before it */
+    double last_loss; /* of the last step */
+    double val_loss;  /* of the last evaluation, NaN before it */
+
+    /* what is saved */
+    int64_t saved_step;      /* newest complete checkpoint, 0: none */
+    int64_t saved_best_step; /* best evaluation with a checkpoint, 0: none; its loss */
+    double saved_best_loss;
+    int64_t published_best; /* what `best` says, 0: none */
+    int failed_saves;       /* in a row, full disks not counted */
 } pkm_trainer;
 
 /* Opens, checks, allocates and fills everything; on failure nothing is left open. */
@@ -61,6 +68,8 @@ typedef enum pkm_fault {
     PKM_FAULT_SPIKE,   /* all is finite, but far from what it was before */
     PKM_FAULT_MODEL    /* a weight, moment, statistic or value is not finite */
 } pkm_fault;
+/* Tells the callback a sentence. */
+void pkm_trainer_warn(const pkm_trainer *trainer, const char *sentence);
 
 /* What one step found. */
 typedef struct pkm_step_result {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creating and destroying a training. The order matters: cheap checks first, memory last. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -91,8 +92,8 @@ static pkm_status check_plan(pkm_trainer *trainer)
         .tokens = trainer->state.tokens,
         .parameters = pkm_gpt_parameters(trainer->gpt),
     };
-    int64_t present;
-    size_t bytes;
+    int64_t *steps;
+    size_t bytes, present;
 
     PKM_TRY(pkm_gpt_bytes(&trainer->gpt->config, true, &bytes));
     event.memory_bytes = bytes + pkm_tape_bytes(trainer->tape);
@@ -103,11 +104,28 @@ static pkm_status check_plan(pkm_trainer *trainer)
         event.memory_bytes += pkm_store_log_bytes(trainer->gpt->stores[i]);
     event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt, 0);
     PKM_TRY(pkm_train_check_memory(event.memory_bytes));
-    PKM_TRY(pkm_run_folder_count(&trainer->folder, &present));
-    PKM_TRY(pkm_train_check_disk(pkm_train_plan_disk(trainer->values, trainer->gpt, present),
-                                 trainer->folder.dir));
+    PKM_TRY(pkm_run_folder_steps(&trainer->folder, &steps, &present));
+    pkm_free(steps);
+    PKM_TRY(pkm_train_check_disk(
+        pkm_train_plan_disk(trainer->values, trainer->gpt, (int64_t)present), trainer->folder.dir));
     if (trainer->callback != NULL && trainer->callback(&event, trainer->user) != 0)
         return pkm_fail(PKM_ERR_CANCELLED, "training was cancelled before its start");
+    return PKM_OK;
+}
+
+static pkm_status open_metrics(pkm_trainer *trainer)
+{
+    char sentence[128];
+    int64_t missing;
+
+    PKM_TRY(pkm_metrics_open(&trainer->metrics, trainer->folder.dir, trainer->state.metrics_bytes,
+                             &missing));
+    if (missing > 0) {
+        snprintf(sentence, sizeof sentence,
+                 "metrics.jsonl lacks %lld bytes of what was logged up to this step",
+                 (long long)missing);
+        pkm_trainer_warn(trainer, sentence);
+    }
     return PKM_OK;
 }
 
@@ -146,8 +164,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     if (status == PKM_OK)
         status = pkm_resume_tensors(trainer, checkpoint, paths->init_from);
     if (status == PKM_OK)
-        status =
-            pkm_metrics_open(&trainer->metrics, trainer->folder.dir, trainer->state.metrics_bytes);
+        status = open_metrics(trainer);
     pkm_free(checkpoint);
     return status;
 }
@@ -162,6 +179,7 @@ pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
     PKM_TRY(pkm_alloc_array((void **)&trainer, 1, sizeof *trainer, "a trainer"));
     trainer->callback = callback;
     trainer->user = user;
+    trainer->verify = paths->verify;
     trainer->folder.lock = -1;
     trainer->metrics.fd = -1;
     trainer->state.best_val_loss = INFINITY;
@@ -173,6 +191,14 @@ pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
     }
     *out = trainer;
     return PKM_OK;
+}
+
+void pkm_trainer_warn(const pkm_trainer *trainer, const char *sentence)
+{
+    pkm_train_event event = {.kind = PKM_EVENT_WARNING, .path = sentence};
+
+    if (trainer->callback != NULL)
+        (void)trainer->callback(&event, trainer->user);
 }
 
 void pkm_trainer_destroy(pkm_trainer *trainer)

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/save.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+/* A checkpoint in its place, for good. */
+static pkm_status save_checkpoint(pkm_trainer *trainer)
+{
+    char *dir;
+    pkm_status status;
+
+    PKM_TRY(pkm_metrics_sync(&trainer->metrics));
+    trainer->state.metrics_bytes = trainer->metrics.bytes;
+    PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, trainer->state.step));
+    status = pkm_checkpoint_save(dir, trainer->gpt, &trainer->state, trainer->tokenizer,
+                                 trainer->tokenizer_bytes);
+    pkm_free(dir);
+    return status == PKM_OK ? pkm_run_folder_sync(&trainer->folder) : status;
+}
+
+/* The best evaluation is one that a checkpoint exists of. */
+static void note(pkm_trainer *trainer, bool saved)
+{
+    pkm_train_state *state = &trainer->state;
+
+    if (saved) {
+        trainer->saved_step = state->step;
+        trainer->saved_best_step = state->best_step;
+        trainer->saved_best_loss = state->best_val_loss;
+    } else {
+        state->best_step = trainer->saved_best_step;
+        state->best_val_loss = trainer->saved_best_loss;
+    }
+}
+
+static pkm_status publish(pkm_trainer *trainer)
+{
+    const pkm_train_state *state = &trainer->state;
+
+    PKM_TRY(pkm_run_folder_publish(&trainer->folder, state->step));
+    if (state->best_step == trainer->published_best)
+        return PKM_OK;
+    PKM_TRY(pkm_run_folder_publish_best(&trainer->folder, state->best_step));
+    trainer->published_best = state->best_step;
+    return PKM_OK;
+}
+
+/* "step 12 <what>: <the last failure>" to whoever watches. */
+static void warn(const pkm_trainer *trainer, const char *what)
+{
+    pkm_error_copy cause;
+    char sentence[1280];
+
+    pkm_error_keep(&cause);
+    snprintf(sentence, sizeof sentence, "step %lld %s: %s", (long long)trainer->state.step, what,
+             cause.message);
+    pkm_trainer_warn(trainer, sentence);
+}
+
+/* Ends the training with the cause and what there is to go on from. */
+static pkm_status give_up(const pkm_trainer *trainer, pkm_status status)
+{
+    pkm_error_copy cause;
+
+    pkm_error_keep(&cause);
+    if (trainer->saved_step > 0)
+        return pkm_fail(status,
+                        "saving step %lld failed: %s; the last good checkpoint is "
+                        "%s/step-%08lld",
+                        (long long)trainer->state.step, cause.message, trainer->folder.checkpoints,
+                        (long long)trainer->saved_step);
+    return pkm_fail(status, "saving step %lld failed: %s; there is no checkpoint yet",
+                    (long long)trainer->state.step, cause.message);
+}
+
+pkm_status pkm_trainer_save(pkm_trainer *trainer, bool must, bool *saved)
+{
+    pkm_status status = save_checkpoint(trainer);
+
+    *saved = status == PKM_OK;
+    note(trainer, *saved);
+    if (*saved)
+        status = publish(trainer);
+    if (status == PKM_OK) {
+        trainer->failed_saves = 0;
+        /* Old checkpoints are in nobody's way until the disk is full, which is told then. */
+        if (pkm_run_folder_prune(&trainer->folder, trainer->values->keep_checkpoints,
+                                 trainer->state.best_step) != PKM_OK)
+            warn(trainer, "is saved, but an older checkpoint could not be removed");
+        return PKM_OK;
+    }
+    if (pkm_error_errno() != ENOSPC && pkm_error_errno() != EDQUOT)
+        trainer->failed_saves++;
+    if (must || trainer->failed_saves >= 2)
+        return give_up(trainer, status);
+    warn(trainer, *saved ? "is saved, but not pointed to" : "is not saved, training goes on");
+    return PKM_OK;
+}
