@@ -41,4 +41,4 @@ static void run(const uint8_t *data, size_t size)
     }
 }
 
-const fuzz_target fuzz_this = {.run = run, .per_byte = 512, .constant = 32 << 10};
+const fuzz_target fuzz_this = {.run = run, .per_byte = 512, .constant = 96 << 10};

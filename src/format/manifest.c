@@ -14,7 +14,7 @@
 
 enum {
     BLOCK_BYTES = 16 << 20,
-    READ_BYTES = 1 << 18,
+    READ_BYTES = 1 << 16,
     MANIFEST_FORMAT = 1,
     MAX_MANIFEST_BYTES = 64 << 20
 };
