@@ -104,29 +104,43 @@ pkm_option_set *small_options(const char *const *options)
     return set;
 }
 
+pkm_status small_train_watched(const small_world *world, const char *out, bool resume,
+                               pkm_train_callback callback, void *user, const char *const *options)
+{
+    const pkm_train_paths paths = {
+        .data = world->data, .tokenizer = world->data, .out = out, .resume = resume};
+    pkm_option_set *set = small_options(options);
+    pkm_train_result result;
+    pkm_status status = pkm_train(&result, &paths, set, callback, user);
+
+    pkm_options_destroy(set);
+    return status;
+}
+
 pkm_status small_train(const small_world *world, const char *run, bool resume, int stop_at,
                        const char *const *options)
 {
     char *out = small_world_run(world, run);
-    pkm_train_paths paths = {
-        .data = world->data, .tokenizer = world->data, .out = out, .resume = resume};
-    pkm_option_set *set = small_options(options);
-    pkm_train_result result;
-    pkm_status status;
+    pkm_status status = small_train_watched(world, out, resume, stop_at_step, &stop_at, options);
 
-    status = pkm_train(&result, &paths, set, stop_at_step, &stop_at);
-    pkm_options_destroy(set);
     pkm_free(out);
     return status;
 }
 
-char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes)
+char *small_run_path(const small_world *world, const char *run, const char *name)
 {
-    char *dir = small_world_run(world, run), *path, *data;
+    char *dir = small_world_run(world, run), *path;
 
     check_ok(pkm_path_join(&path, dir, name));
+    pkm_free(dir);
+    return path;
+}
+
+char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes)
+{
+    char *path = small_run_path(world, run, name), *data;
+
     check_ok(pkm_file_read(&data, bytes, path, (size_t)1 << 30));
     pkm_free(path);
-    pkm_free(dir);
     return data;
 }

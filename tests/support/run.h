@@ -26,6 +26,13 @@ pkm_option_set *small_options(const char *const *options);
 pkm_status small_train(const small_world *world, const char *run, bool resume, int stop_at,
                        const char *const *options);
 
+/* The same into the folder `out`, told of by a callback (NULL: none). */
+pkm_status small_train_watched(const small_world *world, const char *out, bool resume,
+                               pkm_train_callback callback, void *user, const char *const *options);
+
+/* Path of a file of a run; pkm_free'd by the caller. */
+char *small_run_path(const small_world *world, const char *run, const char *name);
+
 /* The whole of a file of a run; pkm_free'd by the caller. */
 char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes);
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory, file handles and mappings stay as they are while a training runs, evaluations and
+ * checkpoints included; its log has every step once.
+ *
+ *   test_long_run [STEPS]     2,000 steps unless told otherwise
+ */
+#include <dirent.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "support/check.h"
+#include "support/run.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { MOST_GROWTH_KB = 1 << 20 }; /* what is freed stays in quarantine */
+#else
+enum { MOST_GROWTH_KB = 1024 };
+#endif
+
+static int steps = 2000;
+
+typedef struct sample {
+    long resident_kb;
+    int handles, mappings;
+} sample;
+
+static int count_handles(void)
+{
+    DIR *stream = opendir("/proc/self/fd");
+    int count = 0;
+
+    assert_non_null(stream);
+    while (readdir(stream) != NULL)
+        count++;
+    closedir(stream);
+    return count;
+}
+
+static int count_mappings(void)
+{
+    FILE *file = fopen("/proc/self/maps", "r");
+    int count = 0;
+
+    assert_non_null(file);
+    for (int c = getc(file); c != EOF; c = getc(file))
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+static long resident_kb(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long pages = 0;
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*d %ld", &pages), 1);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* Takes samples[0] at the first twentieth of the steps and samples[1] at the end. */
+static int watch(const pkm_train_event *event, void *user)
+{
+    sample *samples = user;
+
+    if (event->kind == PKM_EVENT_STEP && (event->step == steps / 20 || event->step == steps))
+        samples[event->step == steps] = (sample){resident_kb(), count_handles(), count_mappings()};
+    return 0;
+}
+
+/* Each step once and in order. */
+static void check_log(const small_world *world)
+{
+    size_t bytes;
+    char *log = small_run_file(world, "long", "metrics.jsonl", &bytes);
+    json_int_t done = 0;
+
+    for (char *line = log; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        json_t *object = json_loadb(line, strcspn(line, "\n"), 0, NULL);
+        json_int_t step = json_integer_value(json_object_get(object, "step"));
+
+        assert_int_equal(step, done + (json_object_get(object, "loss") != NULL));
+        done = step;
+        json_decref(object);
+    }
+    assert_int_equal(done, steps);
+    pkm_free(log);
+}
+
+static void test_nothing_grows(void **state)
+{
+    char steps_text[16];
+    const char *const options[] = {"steps", steps_text,    "eval_every", "50", "checkpoint_every",
+                                   "50",    "eval_tokens", "100",        NULL};
+    small_world world;
+    sample samples[2] = {0};
+    char *out;
+
+    (void)state;
+    snprintf(steps_text, sizeof steps_text, "%d", steps);
+    small_world_create(&world);
+    out = small_world_run(&world, "long");
+    check_ok(small_train_watched(&world, out, false, watch, samples, options));
+    for (int i = 0; i < 2; i++)
+        print_message("step %d: %ld KiB resident, %d file handles, %d mappings\n",
+                      i == 0 ? steps / 20 : steps, samples[i].resident_kb, samples[i].handles,
+                      samples[i].mappings);
+    assert_int_equal(samples[1].handles, samples[0].handles);
+    assert_true(samples[1].resident_kb - samples[0].resident_kb <= MOST_GROWTH_KB);
+    check_log(&world);
+    pkm_free(out);
+    small_world_destroy(&world);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_grows)};
+
+    if (argc > 1)
+        steps = atoi(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
