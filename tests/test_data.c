@@ -264,7 +264,7 @@ static void test_threads(void **state)
     char *first = NULL;
 
     (void)state;
-    for (int threads = 1; threads <= 3; threads++) {
+    for (int threads = 1; threads <= 4; threads++) {
         char *meta;
         size_t bytes;
 

@@ -83,7 +83,7 @@ static void check_same_tensors(const pkm_memory *a, const pkm_memory *b)
 
 static void test_any_threads(void **state)
 {
-    static const int threads[] = {2, 3, 7};
+    static const int threads[] = {2, 3, 4, 7};
 
     (void)state;
     for (int precision = PKM_F32; precision <= PKM_BF16; precision++) {

@@ -7,6 +7,13 @@
 
 #include "support/check.h"
 
+#include <fenv.h>
+#include <float.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
 enum { BLOCKS = 1000, THREADS = 7 };
 
 typedef struct tally {
@@ -96,6 +103,48 @@ static void test_nested_loop_runs_on_its_thread(void **state)
     }
 }
 
+/* A third, which rounding decides, and a denormal number, which flushing does away with. */
+static void compute_at_the_edge(int64_t block, int thread, void *user)
+{
+    volatile float one = 1, three = 3, least = FLT_MIN, half = 0.5F;
+    float(*out)[2] = user;
+
+    (void)thread;
+    out[block][0] = one / three;
+    out[block][1] = least * half;
+}
+
+/* Whatever the caller has set, also after the threads have been started. */
+static void test_threads_round_and_flush_as_the_caller(void **state)
+{
+    enum { TEAM = 4 };
+    enum { NEAREST, DOWNWARD, FLUSHING, SETTINGS } setting;
+    float out[SETTINGS][TEAM][2], alone[2];
+    fenv_t before;
+
+    (void)state;
+    check_ok(pkm_threads_set(TEAM));
+    assert_int_equal(fegetenv(&before), 0);
+    for (setting = NEAREST; setting < SETTINGS; setting++) {
+        assert_int_equal(fesetround(setting == DOWNWARD ? FE_DOWNWARD : FE_TONEAREST), 0);
+#if defined(__SSE2__)
+        if (setting == FLUSHING)
+            _mm_setcsr(_mm_getcsr() | 0x8040); /* results and operands: FTZ, DAZ */
+#endif
+        pkm_parallel(TEAM, compute_at_the_edge, out[setting]);
+        compute_at_the_edge(0, 0, &alone);
+        for (int i = 0; i < TEAM; i++)
+            if (memcmp(out[setting][i], alone, sizeof alone) != 0)
+                fail_msg("setting %d: thread %d computes otherwise", (int)setting, i);
+    }
+    assert_int_equal(fesetenv(&before), 0);
+    assert_true(out[DOWNWARD][0][0] < out[NEAREST][0][0]);
+    assert_true(out[NEAREST][0][1] > 0);
+#if defined(__SSE2__)
+    assert_true(out[FLUSHING][0][1] == 0);
+#endif
+}
+
 static void test_choice(void **state)
 {
     pkm_thread_choice choice;
@@ -144,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_every_block_once),
         cmocka_unit_test(test_fewer_blocks_than_threads),
         cmocka_unit_test(test_nested_loop_runs_on_its_thread),
+        cmocka_unit_test(test_threads_round_and_flush_as_the_caller),
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_environment),
     };

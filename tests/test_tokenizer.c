@@ -145,7 +145,7 @@ static void test_training_ignores_threads(void **state)
 
     (void)state;
     write_corpus(1 << 20);
-    for (int threads = 1; threads <= 3; threads++) {
+    for (int threads = 1; threads <= 4; threads++) {
         pkm_tokenizer *tokenizer;
 
         check_ok(pkm_threads_set(threads));

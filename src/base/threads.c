@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/threads.h"
 
+#include <fenv.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -172,16 +173,19 @@ static void run_blocks(int64_t first, int64_t last, int thread, pkm_block_body b
 void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user)
 {
     int team = (int)pkm_min_i64(pkm_threads(), n_blocks);
+    fenv_t caller;
 
     if (team <= 1 || body_thread >= 0) {
         run_blocks(0, n_blocks, (int)pkm_max_i64(body_thread, 0), body, user);
         return;
     }
+    (void)fegetenv(&caller);
 #pragma omp parallel num_threads(team)
     {
         int thread = omp_get_thread_num();
         int size = omp_get_num_threads(); /* the system may grant fewer than asked for */
 
+        (void)fesetenv(&caller);
         run_blocks(n_blocks * thread / size, n_blocks * (thread + 1) / size, thread, body, user);
     }
 }

@@ -36,7 +36,8 @@ typedef void (*pkm_block_body)(int64_t block, int thread, void *user);
 /*
  * Runs body for every block in [0, n_blocks): contiguous ranges, one per thread. Called from inside
  * a body it runs all of them in order on the calling thread, under the number that thread has
- * already: its scratch stays its own.
+ * already: its scratch stays its own. Every thread computes in the caller's floating-point
+ * environment: rounding, denormals.
  */
 void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user);
 
