@@ -18,6 +18,8 @@ static void cut_name(char path[PATH_BYTES])
         path[--length] = '\0';
     while (length > 0 && path[length - 1] != '/')
         path[--length] = '\0';
+    while (length > 1 && path[length - 1] == '/')
+        path[--length] = '\0';
     if (length == 0)
         snprintf(path, PATH_BYTES, ".");
 }

@@ -41,14 +41,22 @@ static pkm_status open_data(pkm_trainer *trainer, const pkm_train_paths *paths)
     return open_tokenizer(trainer, paths->tokenizer);
 }
 
-/* Memory known before anything is allocated: parameters, gradients, moments, tables. */
-static pkm_status create_model(pkm_trainer *trainer, const pkm_gpt_config *config)
+/* Everything that can be refused before memory and disk are used. */
+static pkm_status settle(pkm_trainer *trainer, pkm_gpt_config *config,
+                         const pkm_option_set *options, const char *checkpoint,
+                         const char *init_from)
 {
     size_t bytes;
 
-    PKM_TRY(pkm_gpt_bytes(config, true, &bytes));
-    PKM_TRY(pkm_train_check_memory(bytes));
-    return pkm_gpt_create(&trainer->gpt, config, true);
+    PKM_TRY(pkm_resume_options(trainer, options));
+    PKM_TRY(pkm_resume_config(trainer, config, checkpoint, init_from));
+    PKM_TRY(pkm_train_plan_make(&trainer->plan, trainer->values, config,
+                                pkm_data_tokens(trainer->train_data)));
+    PKM_TRY(pkm_batches_init(&trainer->batches, trainer->train_data, config->seq_len,
+                             (uint64_t)trainer->values->seed));
+    trainer->batches.order = (uint32_t)trainer->state.rewinds;
+    PKM_TRY(pkm_gpt_bytes(config, true, &bytes)); /* parameters, gradients, moments, tables */
+    return pkm_train_check_memory(bytes);
 }
 
 static pkm_status plan_tapes(pkm_trainer *trainer)
@@ -138,25 +146,16 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
 
     trainer->init_from = paths->init_from;
     PKM_TRY(open_data(trainer, paths));
-    /* What cannot be trained should not leave a folder behind. A model to start from or to go on
-     * with adds its own options first. */
-    if (!paths->resume && paths->init_from == NULL)
-        PKM_TRY(pkm_gpt_config_from_options(&config, pkm_options_values(options),
-                                            pkm_data_vocab_size(trainer->train_data)));
-    PKM_TRY(pkm_run_folder_open(&trainer->folder, paths->out, paths->resume));
-    PKM_TRY(pkm_resume_find(trainer, &checkpoint));
-    status = pkm_resume_options(trainer, options);
+    if (paths->resume) {
+        PKM_TRY(pkm_run_folder_open(&trainer->folder, paths->out, true));
+        PKM_TRY(pkm_resume_find(trainer, &checkpoint));
+    }
+    status = settle(trainer, &config, options, checkpoint, paths->init_from);
+    /* What cannot be trained leaves no folder behind. */
+    if (status == PKM_OK && !paths->resume)
+        status = pkm_run_folder_open(&trainer->folder, paths->out, false);
     if (status == PKM_OK)
-        status = pkm_resume_config(trainer, &config, checkpoint, paths->init_from);
-    if (status == PKM_OK)
-        status = pkm_train_plan_make(&trainer->plan, trainer->values, &config,
-                                     pkm_data_tokens(trainer->train_data));
-    if (status == PKM_OK)
-        status = pkm_batches_init(&trainer->batches, trainer->train_data, config.seq_len,
-                                  (uint64_t)trainer->values->seed);
-    trainer->batches.order = (uint32_t)trainer->state.rewinds;
-    if (status == PKM_OK)
-        status = create_model(trainer, &config);
+        status = pkm_gpt_create(&trainer->gpt, &config, true);
     if (status == PKM_OK)
         status = plan_tapes(trainer);
     if (status == PKM_OK)
