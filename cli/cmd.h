@@ -38,6 +38,7 @@ typedef struct cmd_input {
 typedef struct cmd {
     const char *name;    /* "train", "tokenizer train" */
     const char *summary; /* for lists of commands */
+    const char *about;   /* a paragraph for its manual page; NULL: the summary says it */
     const char *args;    /* "PATH...", "[FILE]"; NULL: none */
     int min_args, max_args;
     const pkm_option_table *options; /* NULL: none of its own */
@@ -58,6 +59,8 @@ enum { CMD_ANY_ARGS = 1 << 30, CMD_TABLES = 4 };
 const cmd *cmd_all(int *count);
 /* The command whose name is the first one or two of the words; *used = words taken. */
 const cmd *cmd_find(int n_words, char *const *words, int *used);
+/* Whether command is "<group> <word>". */
+bool cmd_belongs_to(const cmd *command, const char *group);
 /* The tables a command's options come from; returns their number. */
 int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES]);
 
@@ -101,6 +104,7 @@ extern const pkm_option_table cmd_data_options;
 extern const pkm_option_table cmd_demo_options;
 extern const pkm_option_table cmd_eval_options;
 extern const pkm_option_table cmd_generate_options;
+extern const pkm_option_table cmd_help_options;
 extern const pkm_option_table cmd_info_options;
 extern const pkm_option_table cmd_inspect_options;
 extern const pkm_option_table cmd_tokenizer_codec_options;

@@ -4,19 +4,29 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "man_page.h"
+
+typedef struct help_options {
+    bool man, list;
+} help_options;
+
+static const pkm_option rows[] = {
+    {.name = "man",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(help_options, man),
+     .help = "print the manual page, for man -l -"},
+    {.name = "list",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(help_options, list),
+     .help = "print the names of all commands, one a line"},
+};
+
+const pkm_option_table cmd_help_options = CMD_OPTIONS(rows, help_options);
 
 static void print_line(const char *line, void *user)
 {
     (void)user;
     puts(line);
-}
-
-/* Whether command is "<group> <word>". */
-static bool belongs_to(const cmd *command, const char *group)
-{
-    size_t length = strlen(group);
-
-    return strncmp(command->name, group, length) == 0 && command->name[length] == ' ';
 }
 
 /* The commands of a group; NULL: those of one word. */
@@ -26,7 +36,7 @@ static void print_commands(const char *group)
     const cmd *all = cmd_all(&count);
 
     for (int i = 0; i < count; i++)
-        if (group != NULL ? belongs_to(&all[i], group) : strchr(all[i].name, ' ') == NULL)
+        if (group != NULL ? cmd_belongs_to(&all[i], group) : strchr(all[i].name, ' ') == NULL)
             printf("  %-17s %s\n", all[i].name, all[i].summary);
 }
 
@@ -46,9 +56,9 @@ void cmd_print_help(const cmd *command)
     for (int i = 0; i < n; i++)
         pkm_options_help(tables[i], print_line, NULL);
     if (command->training)
-        puts("\nEach option of Model, Memory, Training and Running is also read from the JSON\n"
-             "file of --config (n_keys) and from the environment (PKM_N_KEYS); the command\n"
-             "line wins.");
+        printf("\nEach option of Model, Memory, Training and Running is also read from the\n"
+               "environment (PKM_N_KEYS)%s; the command line wins.\n",
+               command->run == cmd_train ? "\nand from the JSON file of --config (n_keys)" : "");
 }
 
 void cmd_print_overview(void)
@@ -71,7 +81,7 @@ static const char *nearest(const char *word, const char *group)
     const cmd *all = cmd_all(&count);
 
     for (int i = 0; i < count && n_names < 64; i++) {
-        if (group != NULL && belongs_to(&all[i], group))
+        if (group != NULL && cmd_belongs_to(&all[i], group))
             names[n_names++] = strchr(all[i].name, ' ') + 1;
         else if (group == NULL && strchr(all[i].name, ' ') == NULL)
             names[n_names++] = all[i].name;
@@ -103,21 +113,39 @@ int cmd_group(const cmd_input *input)
                      input->cmd->args);
 }
 
+static int list_commands(const cmd_input *input)
+{
+    int count;
+    const cmd *all = cmd_all(&count);
+
+    if (input->n_args > 0)
+        return cmd_usage(input, "unexpected argument '%s'", input->args[0]);
+    for (int i = 0; i < count; i++)
+        puts(all[i].name);
+    return CMD_DONE;
+}
+
 int cmd_help(const cmd_input *input)
 {
-    const cmd *command;
+    const help_options *options = input->options;
+    const cmd *command = NULL;
     int used = 0;
 
-    if (input->n_args == 0) {
-        cmd_print_overview();
-        return CMD_DONE;
+    if (options->list)
+        return list_commands(input);
+    if (input->n_args > 0) {
+        command = cmd_find(input->n_args, (char *const *)input->args, &used);
+        if (command == NULL)
+            return cmd_unknown(input->args[0]);
+        if (used < input->n_args)
+            return cmd_usage(input, "unexpected argument '%s'", input->args[used]);
     }
-    command = cmd_find(input->n_args, (char *const *)input->args, &used);
-    if (command == NULL)
-        return cmd_unknown(input->args[0]);
-    if (used < input->n_args)
-        return cmd_usage(input, "unexpected argument '%s'", input->args[used]);
-    cmd_print_help(command);
+    if (options->man)
+        man_page_print(command);
+    else if (command == NULL)
+        cmd_print_overview();
+    else
+        cmd_print_help(command);
     return CMD_DONE;
 }
 

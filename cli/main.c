@@ -30,6 +30,9 @@ static const cmd commands[] = {
     {
         .name = "tokenizer train",
         .summary = "learn a vocabulary from files and folders",
+        .about = "Learns a byte-level BPE vocabulary and writes it to tokenizer.json in Hugging "
+                 "Face's format. Folders are read with all files below them; binary files are "
+                 "skipped. The same files give the same vocabulary, for any number of threads.",
         .run = cmd_tokenizer_train,
         .args = "PATH...",
         .min_args = 1,
@@ -39,6 +42,8 @@ static const cmd commands[] = {
     {
         .name = "tokenizer encode",
         .summary = "text to token ids",
+        .about = "Writes the ids of the text, separated by blanks, on one line. Without a file, or "
+                 "with -, it reads standard input.",
         .run = cmd_tokenizer_encode,
         .args = "[FILE]",
         .max_args = 1,
@@ -47,6 +52,8 @@ static const cmd commands[] = {
     {
         .name = "tokenizer decode",
         .summary = "token ids to text",
+        .about = "Writes the bytes that the ids stand for. Without a file, or with -, it reads "
+                 "standard input.",
         .run = cmd_tokenizer_decode,
         .args = "[FILE]",
         .max_args = 1,
@@ -55,6 +62,10 @@ static const cmd commands[] = {
     {
         .name = "data",
         .summary = "files and folders to a data set of token ids",
+        .about = "Writes the documents as shards of token ids, one side to train on and one held "
+                 "out for evaluation. Each file is a document; exact duplicates count once, binary "
+                 "and unreadable files are skipped and counted. The set appears in --out when it "
+                 "is whole.",
         .run = cmd_data,
         .args = "PATH...",
         .min_args = 1,
@@ -64,6 +75,11 @@ static const cmd commands[] = {
     {
         .name = "train",
         .summary = "train a model, with or without memories",
+        .about = "Trains a model on a data set and keeps its checkpoints in a run folder, which is "
+                 "a model for all other commands. Ctrl-C finishes the step, saves and stops; the "
+                 "same command with --resume goes on to the same weights, bit for bit. The memory "
+                 "and disk a run needs are told before it starts, and what does not fit is "
+                 "refused.",
         .run = cmd_train,
         .options = &cmd_train_options,
         .training = true,
@@ -71,6 +87,8 @@ static const cmd commands[] = {
     {
         .name = "eval",
         .summary = "loss, perplexity, bits per byte and memory usage",
+        .about = "Scores the held-out side of a data set, or text files as one text, each token "
+                 "seen with what precedes it.",
         .run = cmd_eval,
         .args = "[FILE...]",
         .max_args = CMD_ANY_ARGS,
@@ -79,12 +97,15 @@ static const cmd commands[] = {
     {
         .name = "generate",
         .summary = "continue a text",
+        .about = "Writes the prompt and its continuation. The same model, prompt and seed give the "
+                 "same text.",
         .run = cmd_generate,
         .options = &cmd_generate_options,
     },
     {
         .name = "inspect",
         .summary = "parameters, tensors and memories of a model",
+        .about = "Reads the headers of a model folder, not its weights.",
         .run = cmd_inspect,
         .args = "MODEL",
         .min_args = 1,
@@ -123,6 +144,9 @@ static const cmd commands[] = {
     {
         .name = "demo",
         .summary = "the whole story on real text, in about two minutes",
+        .about = "Makes a tokenizer and a data set of PATH (/usr/include if none is given), trains "
+                 "two models of equal depth on the same tokens, one of them with a memory, scores "
+                 "both on the held-out side and lets the better one write.",
         .run = cmd_demo,
         .args = "[PATH]",
         .max_args = 1,
@@ -131,6 +155,9 @@ static const cmd commands[] = {
     {
         .name = "completion",
         .summary = "completion script for a shell",
+        .about = "Prints a script for the shell, which completes commands, options and their "
+                 "choices. bash: source <(pkm completion bash); zsh: source <(pkm completion zsh); "
+                 "fish: pkm completion fish | source.",
         .run = cmd_completion,
         .args = "bash|zsh|fish",
         .min_args = 1,
@@ -142,6 +169,7 @@ static const cmd commands[] = {
         .run = cmd_help,
         .args = "[COMMAND]",
         .max_args = 2,
+        .options = &cmd_help_options,
     },
     {
         .name = "version",
@@ -201,6 +229,13 @@ const cmd *cmd_find(int n_words, char *const *words, int *used)
     found = find_name(two);
     *used = found != NULL ? 2 : 1;
     return found != NULL ? found : find_name(words[0]);
+}
+
+bool cmd_belongs_to(const cmd *command, const char *group)
+{
+    size_t length = strlen(group);
+
+    return strncmp(command->name, group, length) == 0 && command->name[length] == ' ';
 }
 
 int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES])

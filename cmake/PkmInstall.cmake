@@ -12,6 +12,15 @@ install(TARGETS pkm_static EXPORT pkmStaticTargets
     ARCHIVE COMPONENT dev
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS pkm_cli RUNTIME COMPONENT tool)
+if(PKM_CLI_DOCUMENTS)
+    install(DIRECTORY ${PKM_CLI_DOCUMENTS}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tool)
+    install(FILES ${PKM_CLI_DOCUMENTS}/pkm.bash RENAME pkm
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT tool)
+    install(FILES ${PKM_CLI_DOCUMENTS}/pkm.zsh RENAME _pkm
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT tool)
+    install(FILES ${PKM_CLI_DOCUMENTS}/pkm.fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT tool)
+endif()
 install(DIRECTORY include/pkm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
 
 install(EXPORT pkmTargets NAMESPACE pkm:: DESTINATION ${PKM_CMAKE_DIR} COMPONENT dev)

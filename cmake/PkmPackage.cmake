@@ -28,6 +28,11 @@ install(CODE "execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --enable-dete
     \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libpkm.a\"
     COMMAND_ERROR_IS_FATAL ANY)" COMPONENT dev)
 
+# Debian wants manual pages compressed.
+install(CODE "file(GLOB pages
+    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/*.1\")
+execute_process(COMMAND gzip -9n \${pages} COMMAND_ERROR_IS_FATAL ANY)" COMPONENT tool)
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME pkm)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})

@@ -13,7 +13,8 @@ if [[ -z ${PKM_INSTALLED:-} ]]; then
     mv "$work/staging" "$prefix"
 fi
 
-for wanted in include/pkm/pkm.h bin/pkm; do
+for wanted in include/pkm/pkm.h bin/pkm share/man/man1/pkm-train.1 \
+    share/{bash-completion/completions/pkm,zsh/site-functions/_pkm,fish/vendor_completions.d/pkm.fish}; do
     [[ -f $prefix/$wanted ]] || fail "$wanted is not installed"
 done
 
