@@ -176,10 +176,11 @@ pkm_status pkm_memory_forward(pkm_memory *memory, float *y, const float *x, int6
                               const unsigned char *mask, bool train)
 {
     pkm_dtype compute = memory->options.precision;
-    int64_t count = n_tokens * pkm_memory_layer_config(memory->layer)->dim;
+    int64_t count;
     pkm_memory_call call;
 
     PKM_TRY(pkm_check_range("n_tokens", n_tokens, 0, memory->options.max_tokens));
+    count = n_tokens * pkm_memory_layer_config(memory->layer)->dim;
     if (train && !memory->options.train)
         return pkm_fail(PKM_ERR_STATE, "a training forward of a layer made without train");
     PKM_TRY(reserve_workspace(memory));
