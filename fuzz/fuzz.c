@@ -9,10 +9,11 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/threads.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PATHS = 8, PATH_BYTES = 256 };
+enum { PATHS = 16, PATH_BYTES = 256 };
 
 static const char stale[] = "message of an earlier failure";
 
@@ -22,6 +23,7 @@ static struct {
     uint64_t failing; /* the one to fail, from 1; 0: none */
     uint64_t limit;   /* of bytes; beyond it they fail */
     bool failed;
+    bool owed; /* a failed allocation has not been reported yet */
 } run;
 
 static char folder[64];
@@ -31,7 +33,7 @@ static bool count_allocation(size_t bytes, void *user)
     (void)user;
     run.count++;
     if (run.count == run.failing || bytes > run.limit - run.bytes) {
-        run.failed = true;
+        run.failed = run.owed = true;
         return true;
     }
     run.bytes += bytes;
@@ -53,7 +55,8 @@ bool fuzz_ok(pkm_status status)
     fuzz_check(pkm_last_error()[0] != '\0', "a failure has a message");
     fuzz_check(strcmp(pkm_last_error(), stale) != 0, "a failure writes its own message");
     fuzz_check(status != PKM_ERR_INTERNAL, "no invariant of ours is broken");
-    fuzz_check(status == PKM_ERR_NOMEM || !run.failed, "out of memory is called that");
+    fuzz_check(status == PKM_ERR_NOMEM || !run.owed, "out of memory is called that");
+    run.owed = false;
     (void)pkm_fail(status, "%s", stale);
     return false;
 }
@@ -91,6 +94,10 @@ static void start(void)
     snprintf(folder, sizeof folder, "%.32s/pkm-fuzz-XXXXXX", parent != NULL ? parent : "/tmp");
     fuzz_check(mkdtemp(folder) != NULL, "TMPDIR is a short path that can be written to");
     (void)atexit(remove_folder);
+    if (fuzz_this.prepare != NULL)
+        fuzz_this.prepare();
+    fuzz_check(pkm_threads_set(1) == PKM_OK,
+               "one thread is allowed"); /* a fixed order of allocations */
 }
 
 const char *fuzz_path(const char *name)

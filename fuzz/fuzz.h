@@ -19,6 +19,7 @@
 #include "base/error.h"
 
 typedef struct fuzz_target {
+    void (*prepare)(void); /* once, before the first run; may be NULL */
     void (*run)(const uint8_t *data, size_t size);
     /* Memory a run may ask for until fuzz_loaded(), summed over its allocations:
      * per_byte * size + constant. */
@@ -31,8 +32,8 @@ extern const fuzz_target fuzz_this;
 /* Ends the program with a message unless the claim holds. */
 void fuzz_check(bool claim, const char *what);
 
-/* Is status PKM_OK? If not, there must be a message of its own, and it must be PKM_ERR_NOMEM once
- * an allocation has failed. */
+/* Is status PKM_OK? If not, there must be a message of its own, and the first status after a failed
+ * allocation must be PKM_ERR_NOMEM. */
 bool fuzz_ok(pkm_status status);
 /* The same for what must succeed: false only if an allocation has failed. */
 bool fuzz_must(pkm_status status);
@@ -44,7 +45,7 @@ uint64_t fuzz_asked(void);
 /* The input has been read: what is done with it now may take more memory. */
 void fuzz_loaded(void);
 
-/* Path of `name` in this program's own folder ("": the folder); valid for the next 7 calls. */
+/* Path of `name` in this program's own folder ("": the folder); valid for the next 15 calls. */
 const char *fuzz_path(const char *name);
 /* Makes the file `name` of that folder. */
 void fuzz_write(const char *name, const void *data, size_t size);
