@@ -31,18 +31,25 @@ static int destroy_world(void **state)
     return 0;
 }
 
+static pkm_option_set *tiny_options(const char *const *options)
+{
+    pkm_option_set *set = small_options(options);
+
+    check_ok(pkm_options_set_text(set, "dim", "16", PKM_ORIGIN_ARGS));
+    check_ok(pkm_options_set_text(set, "seq_len", "8", PKM_ORIGIN_ARGS));
+    return set;
+}
+
 /* A trainer that took some steps. */
 static pkm_trainer *trained(const char *run, const char *const *options)
 {
     char *out = small_world_run(&world, run);
     pkm_train_paths paths = {.data = world.data, .tokenizer = world.data, .out = out};
-    pkm_option_set *set = small_options(options);
+    pkm_option_set *set = tiny_options(options);
     pkm_step_result result;
     pkm_trainer *trainer;
 
     check_ok(pkm_threads_set(1)); /* many short steps */
-    check_ok(pkm_options_set_text(set, "dim", "16", PKM_ORIGIN_ARGS));
-    check_ok(pkm_options_set_text(set, "seq_len", "8", PKM_ORIGIN_ARGS));
     check_ok(pkm_directory_remove(out));
     check_ok(pkm_trainer_create(&trainer, &paths, set, NULL, NULL));
     for (int i = 0; i < 3; i++) {
@@ -163,11 +170,57 @@ static void test_overflow_leaves_no_trace(void **state)
     pkm_trainer_destroy(trainer);
 }
 
+/* A model or checkpoint that holds a NaN is refused by name, whoever wrote it. */
+static void test_nothing_bad_is_loaded(void **state)
+{
+    pkm_trainer *trainer = trained("loaded", adam), *refused;
+    char *run = small_world_run(&world, "loaded"), *other = small_world_run(&world, "other");
+    pkm_train_paths paths = {.data = world.data, .tokenizer = world.data, .out = run};
+    pkm_option_set *set = tiny_options(adam);
+    char *checkpoint;
+    model_state kept;
+
+    (void)state;
+    state_keep(&kept, trainer->gpt);
+    for (int i = 0; i < kept.count; i++) {
+        bool moment = strstr(kept.arrays[i].name, ".exp_avg") != NULL;
+
+        if (strncmp(kept.arrays[i].name, "h.1.pkm.keys", 12) != 0 &&
+            strncmp(kept.arrays[i].name, "pkm.values", 10) != 0)
+            continue;
+        state_spoil(&kept, i, INFINITY);
+        check_ok(pkm_run_folder_step(&trainer->folder, &checkpoint, 3));
+        check_ok(pkm_checkpoint_save(checkpoint, trainer->gpt, &trainer->state, trainer->tokenizer,
+                                     trainer->tokenizer_bytes));
+        pkm_run_folder_close(&trainer->folder);
+        paths.out = run;
+        paths.resume = true;
+        paths.init_from = NULL;
+        check_fails(pkm_trainer_create(&refused, &paths, set, NULL, NULL), PKM_ERR_NUMERIC,
+                    checkpoint, kept.arrays[i].name, NULL);
+        paths.out = other;
+        paths.resume = false;
+        paths.init_from = checkpoint;
+        if (!moment) /* of a model to start from, only the weights are read */
+            check_fails(pkm_trainer_create(&refused, &paths, set, NULL, NULL), PKM_ERR_NUMERIC,
+                        checkpoint, kept.arrays[i].name, NULL);
+        check_ok(pkm_run_folder_open(&trainer->folder, run, true));
+        state_restore(&kept);
+        pkm_free(checkpoint);
+    }
+    state_release(&kept);
+    pkm_options_destroy(set);
+    pkm_trainer_destroy(trainer);
+    pkm_free(run);
+    pkm_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_tensor_is_named),
         cmocka_unit_test(test_overflow_leaves_no_trace),
+        cmocka_unit_test(test_nothing_bad_is_loaded),
     };
 
     return cmocka_run_group_tests(tests, create_world, destroy_world);

@@ -7,8 +7,6 @@
  * had no part in the gradient.
  */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "train/health.h"
 #include "train/trainer.h"
@@ -94,16 +92,18 @@ static pkm_status gather(pkm_trainer *trainer, pkm_step_result *out)
  * once more under watch; else the message stands. */
 static pkm_status find_culprit(pkm_trainer *trainer, pkm_step_result *out)
 {
-    char message[1024];
+    pkm_error_copy symptom;
     pkm_status status;
 
-    snprintf(message, sizeof message, "%s", pkm_last_error());
+    pkm_error_keep(&symptom);
     out->fault = PKM_FAULT_MODEL;
     PKM_TRY(pkm_health_check(trainer->gpt));
     out->fault = PKM_FAULT_NUMBERS;
     status = run_batches(trainer, out, true);
     pkm_trainer_drop(trainer);
-    return status != PKM_OK ? status : pkm_fail(PKM_ERR_NUMERIC, "%s", message);
+    if (status == PKM_OK)
+        pkm_error_restore(&symptom);
+    return status == PKM_OK ? PKM_ERR_NUMERIC : status;
 }
 
 pkm_status pkm_trainer_gather(pkm_trainer *trainer, pkm_step_result *out)
