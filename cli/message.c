@@ -8,7 +8,7 @@
 
 const cmd_exit_code cmd_exit_codes[] = {
     {"0", "done"},
-    {"1", "failed: the message names the file, folder or limit in the way"},
+    {"1", "failed: the message names the file, folder or device in the way"},
     {"2", "wrong usage: options or inputs that cannot be meant; nothing was done"},
     {"3", "no room: it needs more memory or disk than there is"},
     {"4", "diverged: training or scoring met a NaN or an infinity"},

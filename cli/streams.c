@@ -18,6 +18,7 @@ void streams_open(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0)
             (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    (void)signal(SIGXFSZ, SIG_IGN);
 }
 
 static bool reader_is_gone(void)

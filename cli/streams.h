@@ -4,7 +4,8 @@
 #define PKM_CLI_STREAMS_H
 
 /* Before anything is opened: a file must not get the place of a closed standard stream, where
- * messages would be written into it. Such a stream becomes one that fails when it is used. */
+ * messages would be written into it. Such a stream becomes one that fails when it is used. A limit
+ * on the size of files is met like a full disk, by a message. */
 void streams_open(void);
 
 /* The exit code of a program that would end with `code`: a result that did not reach its reader (a

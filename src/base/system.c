@@ -69,14 +69,28 @@ uint64_t pkm_memory_available(void)
     return available;
 }
 
+void pkm_amount_text(char out[PKM_AMOUNT_TEXT], uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double amount = (double)bytes / 1024;
+    int unit = 0;
+
+    for (; amount >= 1024 && unit < 3; unit++)
+        amount /= 1024;
+    snprintf(out, PKM_AMOUNT_TEXT, "%.2f %s", amount, units[unit]);
+}
+
 pkm_status pkm_memory_check(uint64_t needed, const char *what, const char *advice)
 {
     uint64_t available = pkm_memory_available();
+    char wanted[PKM_AMOUNT_TEXT], there[PKM_AMOUNT_TEXT];
 
-    if (available > 0 && needed > available)
-        return pkm_fail(PKM_ERR_NOMEM, "%s needs %.2f GiB of memory and %.2f GiB are available: %s",
-                        what, (double)needed / 0x1p30, (double)available / 0x1p30, advice);
-    return PKM_OK;
+    if (available == 0 || needed <= available)
+        return PKM_OK;
+    pkm_amount_text(wanted, needed);
+    pkm_amount_text(there, available);
+    return pkm_fail(PKM_ERR_NOMEM, "%s needs %s of memory and %s are available: %s", what, wanted,
+                    there, advice);
 }
 
 uint64_t pkm_memory_resident(void)

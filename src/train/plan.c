@@ -92,13 +92,16 @@ pkm_status pkm_train_check_memory(uint64_t needed)
 
 pkm_status pkm_train_check_disk(uint64_t needed, const char *dir)
 {
+    char wanted[PKM_AMOUNT_TEXT], there[PKM_AMOUNT_TEXT];
     uint64_t available;
 
     PKM_TRY(pkm_disk_free(&available, dir));
-    if (needed > available)
-        return pkm_fail(PKM_ERR_NOMEM,
-                        "%s: checkpoints need %.2f GiB of disk and %.2f GiB are free: keep fewer "
-                        "(--keep-checkpoints)",
-                        dir, (double)needed / 0x1p30, (double)available / 0x1p30);
-    return PKM_OK;
+    if (needed <= available)
+        return PKM_OK;
+    pkm_amount_text(wanted, needed);
+    pkm_amount_text(there, available);
+    return pkm_fail(PKM_ERR_NOMEM,
+                    "%s: checkpoints need %s of disk and %s are free: make room, or keep fewer "
+                    "(--keep-checkpoints)",
+                    dir, wanted, there);
 }
