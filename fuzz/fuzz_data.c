@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sections: meta.json, train-00000.bin, val-00000.bin, ranges. What opens as a data set can be read
- * anywhere inside, and nowhere else; every id read is in the vocabulary. */
+/* Sections: meta.json, two shards of train, one of val, ranges. What opens as a data set can be
+ * read anywhere inside, and nowhere else; every id read is in the vocabulary. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "fuzz.h"
 #include "pkm/data.h"
@@ -35,6 +36,7 @@ static void run(const uint8_t *bytes, size_t size)
 
     write_section("meta.json", &in);
     write_section("train-00000.bin", &in);
+    write_section("train-00001.bin", &in);
     write_section("val-00000.bin", &in);
     for (int split = -1; split <= PKM_SPLIT_VAL + 1; split++) {
         fuzz_input ranges = in;
@@ -42,6 +44,8 @@ static void run(const uint8_t *bytes, size_t size)
 
         if (!fuzz_ok(pkm_data_open(&data, fuzz_path(""), (pkm_split)split)))
             continue;
+        fuzz_check(strlen(pkm_data_hash(data)) == 32 && strlen(pkm_data_tokenizer_hash(data)) == 32,
+                   "a hash has 32 digits");
         fuzz_check(split == PKM_SPLIT_TRAIN || split == PKM_SPLIT_VAL, "there are two sides");
         read_range(data, 0, pkm_data_tokens(data));
         while (ranges.size > 0) {

@@ -2,7 +2,8 @@
 /*
  * Sections: stop strings, one a line; merges, two or three bytes each; a prompt. Whatever the
  * merges, decoding gives the prompt back; as generated text it comes out as whole characters, the
- * same however it is cut, without a stop string; nothing is lost of valid text without one.
+ * same however it is cut, without a stop string; nothing is lost of valid text without one. Where
+ * long texts are cut for the threads, both parts split into the pieces of the whole.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "fuzz.h"
 #include "infer/text_stream.h"
 #include "pkm/options.h"
+#include "text/split.h"
 #include "text/vocabulary.h"
 
 enum { MERGES_MAX = 64, LONG_MERGES = 10, STOPS_MAX = 16 };
@@ -108,6 +110,16 @@ static void check_encoder(const pkm_tokenizer *tokenizer, const uint8_t *text, s
     pkm_encoder_destroy(encoder);
 }
 
+static void check_cut(const uint8_t *text, size_t bytes)
+{
+    size_t cut = pkm_split_cut(text, bytes, bytes / 2, true), at = 0;
+
+    fuzz_check(cut <= bytes, "a cut is inside the text");
+    while (at < cut)
+        at += pkm_split_next(text + at, bytes - at, true);
+    fuzz_check(at == cut, "a cut is between two pieces");
+}
+
 static void run(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size}, stops = fuzz_section(&in), merges_in = fuzz_section(&in);
@@ -127,6 +139,7 @@ static void run(const uint8_t *data, size_t size)
         pkm_tokenizer_destroy(tokenizer);
     }
     check_stream(stop, n_stop, in.data, in.size);
+    check_cut(in.data, in.size);
     free(lines);
 }
 
