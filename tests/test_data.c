@@ -352,101 +352,6 @@ static void test_leftovers(void **state)
                "the rat sat on the hat; the hog sat on the cog\n" END);
 }
 
-typedef struct malformed {
-    const char *find, *replacement; /* in meta.json */
-    const char *culprit, *reason;
-} malformed;
-
-static const malformed cases[] = {
-    {"{", "", "meta.json", "line"},
-    {"\"format_version\": 1", "\"format_version\": 2", "format_version", "is 2"},
-    {"\"vocab_size\"", "\"x\"", "vocab_size", "missing"},
-    {"\"vocab_size\": ", "\"vocab_size\": -", "vocab_size", "expected"},
-    {"\"tokenizer_hash\": \"", "\"tokenizer_hash\": \"Z", "tokenizer_hash", "32"},
-    {"\"train\"", "\"training\"", "train", "missing"},
-    {"\"documents\": 1", "\"documents\": 1.5", "train: documents", "real"},
-    {"\"name\": \"train-00000.bin\"", "\"name\": \"../train-00000.bin\"", "train: shards[0]: name",
-     "expected train-00000.bin"},
-    {"\"name\": \"train-00000.bin\"", "\"name\": \"/etc/passwd\"", "train: shards[0]: name",
-     "/etc/passwd"},
-    {"\"name\": \"train-00001.bin\"", "\"name\": \"train-00000.bin\"", "train: shards[1]: name",
-     "expected train-00001.bin"},
-    {"\"tokens\": 9,", "\"tokens\": 8,", "train: tokens", "shards hold"},
-    {"\"tokens\": 9,", "\"tokens\": 9223372036854775808,", "meta.json", "too big"},
-    {"\"shards\": [", "\"shards\": [3, ", "train: shards[0]", "not an object"},
-    {"\"shards\": [", "\"shards\": {}, \"x\": [", "train: shards", "an object"},
-};
-
-/* Writes set/meta.json with the first `find` replaced. */
-static void write_changed(const char *valid, const char *find, const char *replacement)
-{
-    const char *at = strstr(valid, find);
-    size_t before, room = strlen(valid) + strlen(replacement) + 1;
-    char *text = malloc(room);
-
-    if (at == NULL)
-        fail_msg("meta.json lacks '%s'", find);
-    before = (size_t)(at - valid);
-    memcpy(text, valid, before);
-    snprintf(text + before, room - before, "%s%s", replacement, at + strlen(find));
-    write_text("set/meta.json", text);
-    free(text);
-}
-
-static void test_malformed_meta(void **state)
-{
-    char *valid;
-    size_t bytes;
-
-    (void)state;
-    write_text("nine", "!\"#$%&'("); /* nine tokens with the end of text */
-    prepare("set", "nine", 0, 5);
-    check_ok(pkm_file_read(&valid, &bytes, in_folder("set/meta.json"), 1 << 20));
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        pkm_data *data = NULL;
-
-        write_changed(valid, cases[i].find, cases[i].replacement);
-        check_fails(pkm_data_open(&data, set, PKM_SPLIT_TRAIN), PKM_ERR_FORMAT, "set/meta.json",
-                    cases[i].culprit, cases[i].reason, NULL);
-        assert_null(data);
-    }
-    pkm_free(valid);
-}
-
-/* Shards that do not fit meta.json, are cut, missing, or hold an id outside the vocabulary. */
-static void test_malformed_shards(void **state)
-{
-    pkm_data *data = NULL;
-    int32_t ids[9];
-    char *shard;
-    size_t bytes;
-
-    (void)state;
-    prepare("set", "nine", 0, 5);
-    check_ok(pkm_file_read(&shard, &bytes, in_folder("set/train-00001.bin"), 1 << 20));
-    check_ok(pkm_file_write(in_folder("set/train-00001.bin"), shard, bytes - 1));
-    check_fails(pkm_data_open(&data, set, PKM_SPLIT_TRAIN), PKM_ERR_FORMAT, "train-00001.bin",
-                NULL);
-    shard[8]--; /* a whole file of one token less */
-    check_ok(pkm_file_write(in_folder("set/train-00001.bin"), shard, bytes - 2));
-    check_fails(pkm_data_open(&data, set, PKM_SPLIT_TRAIN), PKM_ERR_FORMAT, "train-00001.bin",
-                "holds 3 tokens", "says 4", NULL);
-    shard[8]++;
-    memset(shard + 1024, 0xff, 2);
-    check_ok(pkm_file_write(in_folder("set/train-00001.bin"), shard, bytes));
-    check_ok(pkm_data_open(&data, set, PKM_SPLIT_TRAIN));
-    check_ok(pkm_data_read(data, ids, 0, 5));
-    check_fails(pkm_data_read(data, ids, 0, 9), PKM_ERR_FORMAT, "train-00001.bin", "65535", NULL);
-    pkm_data_close(data);
-    data = NULL;
-    assert_int_equal(unlink(in_folder("set/train-00001.bin")), 0);
-    check_fails(pkm_data_open(&data, set, PKM_SPLIT_TRAIN), PKM_ERR_IO, "train-00001.bin", NULL);
-    check_fails(pkm_data_open(&data, "/nowhere", PKM_SPLIT_VAL), PKM_ERR_IO, "/nowhere/meta.json",
-                NULL);
-    assert_null(data);
-    pkm_free(shard);
-}
-
 static bool countdown(size_t bytes, void *user)
 {
     int *left = user;
@@ -490,8 +395,6 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_malformed_meta),
-        cmocka_unit_test(test_malformed_shards),
         cmocka_unit_test(test_allocation_failures),
     };
 

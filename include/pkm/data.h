@@ -74,6 +74,16 @@ typedef struct pkm_data pkm_data;
 PKM_API pkm_status pkm_data_open(pkm_data **out, const char *dir, pkm_split split);
 
 /**
+ * Reads the whole data set in dir and compares every shard with its checksum in meta.json, which
+ * opening does not. progress (may be NULL) is told the side's name and shards done of how many.
+ *
+ * Errors:  those of pkm_data_open; PKM_ERR_FORMAT names the shard that differs; PKM_ERR_CANCELLED
+ * Threads: any thread
+ * Since:   0.1
+ */
+PKM_API pkm_status pkm_data_verify(const char *dir, pkm_progress progress, void *user);
+
+/**
  * Closes one side of a data set; NULL is allowed.
  *
  * Threads: one thread at a time per object

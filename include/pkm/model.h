@@ -47,14 +47,16 @@ typedef struct pkm_model_options {
  *
  * Value tables are read where they lie in the mapped file, so that they cost memory as they are
  * used; the other weights are copied. The file may be replaced (renamed over) meanwhile, but must
- * not be overwritten or shortened; options->no_mmap takes away that condition.
+ * not be overwritten or shortened: that ends the process with SIGBUS (pkm_mapped_file in error.h).
+ * options->no_mmap takes away the condition.
  *
  * options may be NULL: the precision of training, mapped. Without tokenizer.json the model scores
  * ids but neither evaluates nor generates text.
  *
  * Memory:  *out is destroyed by the caller
  * Errors:  PKM_ERR_IO; PKM_ERR_FORMAT, PKM_ERR_SHAPE and PKM_ERR_UNSUPPORTED name file and field or
- *          tensor; PKM_ERR_ARG for an unknown precision; PKM_ERR_NOMEM
+ *          tensor; PKM_ERR_NUMERIC names a tensor that was copied and is not finite; PKM_ERR_ARG
+ *          for an unknown precision; PKM_ERR_NOMEM, also with what is needed and what is available
  * Threads: any thread
  * Since:   0.1
  */

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/mapping.h"
 #include "base/size.h"
+#include "base/system.h"
 
 /* What is no regular file, for messages. */
 static const char *kind_name(mode_t mode)
@@ -86,18 +87,23 @@ pkm_status pkm_file_write_at(int fd, const void *data, size_t bytes, uint64_t of
     return PKM_OK;
 }
 
+/* Below this nobody needs to ask what the system has. */
+enum { LARGE_BYTES = 64 << 20 };
+
 pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_t max_bytes)
 {
     int fd;
     size_t size;
     char *data = NULL;
-    pkm_status status;
+    pkm_status status = PKM_OK;
 
     PKM_TRY(pkm_file_open(&fd, &size, path, 0));
     if (size > max_bytes)
         status =
             pkm_fail(PKM_ERR_FORMAT, "%s: %zu bytes, expected at most %zu", path, size, max_bytes);
-    else
+    if (status == PKM_OK && size > LARGE_BYTES)
+        status = pkm_memory_check(size, path, "free some, or map the file where that is offered");
+    if (status == PKM_OK)
         status = pkm_alloc((void **)&data, size + 1, path);
     if (status == PKM_OK)
         status = pkm_file_fill(fd, data, size, path);

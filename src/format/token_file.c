@@ -170,6 +170,15 @@ pkm_status pkm_token_file_open(pkm_token_file *out, const char *path)
     return PKM_OK;
 }
 
+pkm_digest pkm_token_file_digest(const pkm_token_file *file)
+{
+    pkm_hash hash;
+
+    pkm_hash_init(&hash);
+    pkm_hash_update(&hash, file->map.data + HEADER_BYTES, file->map.size_bytes - HEADER_BYTES);
+    return pkm_hash_digest(&hash);
+}
+
 void pkm_token_file_close(pkm_token_file *file)
 {
     pkm_file_map_close(&file->map);

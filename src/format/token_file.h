@@ -39,6 +39,8 @@ typedef struct pkm_token_file {
 
 /* Maps a file, which may not be a symbolic link, and checks its header against its size. */
 pkm_status pkm_token_file_open(pkm_token_file *out, const char *path);
+/* Of the bytes after the header, all of which are read. */
+pkm_digest pkm_token_file_digest(const pkm_token_file *file);
 void pkm_token_file_close(pkm_token_file *file);
 /* ids[0 .. count) = tokens from `first` on, a range inside the file. An id that is not below
  * vocab_size is refused. */

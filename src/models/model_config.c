@@ -226,9 +226,36 @@ static pkm_status check_mathematics(const json_t *root, const char *path)
     return expect_flag(root, "add_cross_attention", false, path);
 }
 
+/*
+ * Ids of special tokens, null or a list where there are several. The end of text is the
+ * tokenizer's, and transformers writes 50256 whatever the vocabulary: only what can be no id is
+ * refused.
+ */
+static pkm_status check_special_ids(const json_t *root, const char *path)
+{
+    static const char *const keys[] = {"bos_token_id", "eos_token_id", "pad_token_id"};
+
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        const json_t *value = json_object_get(root, keys[i]);
+        bool list = json_is_array(value);
+        size_t count = list ? json_array_size(value) : !json_is_null(value) && value != NULL;
+
+        for (size_t n = 0; n < count; n++) {
+            const json_t *id = list ? json_array_get(value, n) : value;
+
+            if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+                json_integer_value(id) > INT32_MAX)
+                return pkm_fail(PKM_ERR_FORMAT, "%s: %s is no token id: expected 0 to %d", path,
+                                keys[i], INT32_MAX);
+        }
+    }
+    return PKM_OK;
+}
+
 static pkm_status read_model(pkm_gpt_config *out, const json_t *root, const char *path)
 {
     PKM_TRY(check_mathematics(root, path));
+    PKM_TRY(check_special_ids(root, path));
     PKM_TRY(read_ints(out, root, model_fields, COUNT(model_fields), path));
     out->ffn_dim = 4 * out->dim;
     PKM_TRY(pkm_json_int(root, "n_inner", 1, 1 << 20, false, &out->ffn_dim, path));

@@ -11,6 +11,7 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "base/system.h"
+#include "params/finite.h"
 
 static const char weights_name[] = "model.safetensors";
 
@@ -108,6 +109,19 @@ static pkm_status check_shapes(const pkm_gpt *gpt, const pkm_st_reader *reader)
     return check_known(gpt, reader);
 }
 
+/* A NaN would spread over all that is computed with it. Tables that are read where they lie are not
+ * looked through: they may be larger than memory, and a NaN in them is seen when it is read. */
+static pkm_status check_finite(const pkm_param *param, const char *path, const char *name)
+{
+    int64_t at = pkm_first_not_finite(param->data, param->dtype, param->count);
+
+    if (at < param->count)
+        return pkm_fail(PKM_ERR_NUMERIC,
+                        "%s: tensor '%s' holds a NaN or an infinity at element %lld of %lld", path,
+                        name, (long long)at, (long long)param->count);
+    return PKM_OK;
+}
+
 static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
 {
     char name[PKM_PARAM_NAME + sizeof lm_prefix];
@@ -120,6 +134,7 @@ static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
         if (pkm_st_find(reader, name)->data == param->data)
             continue; /* a table that is read where it lies */
         PKM_TRY(pkm_st_copy(reader, name, param->data, param->dtype, spec->n_dims, spec->dims));
+        PKM_TRY(check_finite(param, pkm_st_path(reader), name));
         pkm_param_changed(param);
     }
     return PKM_OK;
@@ -208,6 +223,20 @@ static pkm_status check_keys(const pkm_gpt_config *config, int64_t layer,
                         (int64_t[]){memory->heads, 2, memory->n_keys, memory->key_dim / 2});
 }
 
+/* Every block has one of these: so many as the config says, or it is not declared. */
+static pkm_status check_blocks(const pkm_gpt_config *config, const pkm_st_reader *reader)
+{
+    char name[PKM_PARAM_NAME + sizeof lm_prefix];
+    const pkm_st_tensor *unused;
+    pkm_gpt_name stem;
+
+    for (int64_t layer = 0; layer < config->layers; layer++) {
+        file_name(name, sizeof name, reader, pkm_gpt_block_name(&stem, layer, "ln_1.weight"));
+        PKM_TRY(pkm_st_check(reader, name, &unused, 1, &config->dim));
+    }
+    return PKM_OK;
+}
+
 /* Shapes are compared before memory is taken: a config that lies costs nothing. */
 static pkm_status declare_checked(pkm_gpt **out, const pkm_gpt_config *config,
                                   const pkm_st_reader *reader)
@@ -216,6 +245,7 @@ static pkm_status declare_checked(pkm_gpt **out, const pkm_gpt_config *config,
     pkm_gpt *gpt;
     pkm_status status;
 
+    PKM_TRY(check_blocks(config, reader));
     for (int i = 0; i < pkm_gpt_n_stores(config); i++)
         PKM_TRY(find_table(&tables[i], config, i, reader));
     for (int i = 0; i < config->memory_layers.count; i++)

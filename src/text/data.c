@@ -2,6 +2,8 @@
 /* Reading a data set: meta.json and the mapped shards of one side. */
 #include "pkm/data.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/size.h"
 #include "format/token_file.h"
@@ -30,6 +32,21 @@ static pkm_status shard_path(char **out, const pkm_data *data, int64_t shard)
     return pkm_path_join(out, data->dir, name);
 }
 
+/* What the header says against what meta.json says. */
+static pkm_status check_shard(const pkm_token_file *file, int64_t tokens, int64_t vocab_size)
+{
+    int width = pkm_token_width(vocab_size);
+
+    if (file->count != tokens)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: holds %lld tokens: " PKM_DATA_META_NAME " says %lld",
+                        file->path, (long long)file->count, (long long)tokens);
+    if (file->width != width)
+        return pkm_fail(PKM_ERR_FORMAT,
+                        "%s: holds ids of %d bytes: expected %d for a vocabulary of %lld",
+                        file->path, file->width, width, (long long)vocab_size);
+    return PKM_OK;
+}
+
 static pkm_status open_shard(pkm_data *data, int64_t shard)
 {
     int64_t expected = side_of(data)->shards[shard].tokens;
@@ -41,10 +58,7 @@ static pkm_status open_shard(pkm_data *data, int64_t shard)
     status = pkm_token_file_open(file, path);
     if (status == PKM_OK) {
         data->n_open++;
-        if (file->count != expected)
-            status =
-                pkm_fail(PKM_ERR_FORMAT, "%s: holds %lld tokens: " PKM_DATA_META_NAME " says %lld",
-                         path, (long long)file->count, (long long)expected);
+        status = check_shard(file, expected, data->meta.vocab_size);
     }
     pkm_free(path);
     return status;
@@ -100,6 +114,44 @@ pkm_status pkm_data_open(pkm_data **out, const char *dir, pkm_split split)
     }
     *out = data;
     return PKM_OK;
+}
+
+/* Reads a shard and compares it with its checksum. */
+static pkm_status verify_shard(const pkm_data *data, int64_t shard)
+{
+    char hash[PKM_HASH_HEX];
+
+    pkm_digest_hex(hash, pkm_token_file_digest(&data->shards[shard]));
+    if (strcmp(hash, side_of(data)->shards[shard].hash) != 0)
+        return pkm_fail(PKM_ERR_FORMAT,
+                        "%s: its ids have checksum %s: " PKM_DATA_META_NAME " says %s",
+                        data->shards[shard].path, hash, side_of(data)->shards[shard].hash);
+    return PKM_OK;
+}
+
+static pkm_status verify_side(const pkm_data *data, pkm_progress progress, void *user)
+{
+    for (int64_t shard = 0; shard < data->n_open; shard++) {
+        if (progress != NULL &&
+            progress(pkm_split_name(data->split), shard, data->n_open, user) != 0)
+            return pkm_fail(PKM_ERR_CANCELLED, "verifying was cancelled");
+        PKM_TRY(verify_shard(data, shard));
+    }
+    return PKM_OK;
+}
+
+pkm_status pkm_data_verify(const char *dir, pkm_progress progress, void *user)
+{
+    pkm_status status = PKM_OK;
+
+    for (int split = 0; split < PKM_SPLITS && status == PKM_OK; split++) {
+        pkm_data *data;
+
+        PKM_TRY(pkm_data_open(&data, dir, (pkm_split)split));
+        status = verify_side(data, progress, user);
+        pkm_data_close(data);
+    }
+    return status;
 }
 
 void pkm_data_close(pkm_data *data)

@@ -141,6 +141,9 @@ static pkm_status read_side(pkm_data_side *side, const json_t *root, pkm_split s
         return pkm_fail(PKM_ERR_FORMAT, "%s: shards has %zu entries: expected at most %d", context,
                         json_array_size(shards), SHARDS_MAX);
     json_array_foreach((json_t *)shards, i, shard) PKM_TRY(read_shard(side, shard, split, context));
+    if (side->documents > tokens) /* each ends with a token of its own */
+        return pkm_fail(PKM_ERR_FORMAT, "%s: documents is %lld: expected at most its %lld tokens",
+                        context, (long long)side->documents, (long long)tokens);
     if (tokens != side->tokens)
         return pkm_fail(PKM_ERR_FORMAT, "%s: tokens is %lld: the shards hold %lld", context,
                         (long long)tokens, (long long)side->tokens);
@@ -154,7 +157,8 @@ static pkm_status read_meta(pkm_data_meta *meta, const json_t *root, const char 
     if (!json_is_object(root))
         return pkm_fail(PKM_ERR_FORMAT, "%s: not a JSON object", path);
     PKM_TRY(pkm_json_int(root, "format_version", 1, PKM_DATA_FORMAT, true, &version, path));
-    PKM_TRY(pkm_json_int(root, "vocab_size", 1, PKM_VOCAB_MAX, true, &meta->vocab_size, path));
+    PKM_TRY(pkm_json_int(root, "vocab_size", PKM_VOCAB_MIN, PKM_VOCAB_MAX, true, &meta->vocab_size,
+                         path));
     PKM_TRY(read_hash(meta->tokenizer_hash, root, "tokenizer_hash", path));
     PKM_TRY(pkm_json_int(root, "duplicates", 0, INT64_MAX, true, &meta->duplicates, path));
     PKM_TRY(pkm_json_int(root, "binary_files", 0, INT64_MAX, true, &meta->binary_files, path));
