@@ -10,11 +10,10 @@
 
 enum { TINY_VOCAB = 257, TINY_SEQ = 12 };
 
-/* Makes `folder`, with or without a memory layer. */
-static inline void tiny_model_make(const char *folder, bool memory)
+static inline pkm_gpt_config tiny_model_config(int64_t vocab_size, bool memory)
 {
-    pkm_gpt_config config = {
-        .vocab_size = TINY_VOCAB,
+    return (pkm_gpt_config){
+        .vocab_size = vocab_size,
         .seq_len = TINY_SEQ,
         .dim = 4,
         .layers = 2,
@@ -23,6 +22,12 @@ static inline void tiny_model_make(const char *folder, bool memory)
         .norm_epsilon = 1e-5,
         .memory_layers = {.count = memory, .value = {1}},
         .memory = {.dim = 4, .heads = 2, .n_keys = 4, .key_dim = 4, .topk = 2, .value_dim = 4}};
+}
+
+/* Makes `folder`, with or without a memory layer. */
+static inline void tiny_model_make(const char *folder, bool memory)
+{
+    pkm_gpt_config config = tiny_model_config(TINY_VOCAB, memory);
     pkm_tokenizer *tokenizer = NULL;
     pkm_gpt *gpt = NULL;
 
