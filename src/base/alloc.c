@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +10,18 @@
 
 static pkm_alloc_hook fail_hook;
 static void *fail_hook_user;
+
+static atomic_llong live;
+
+int64_t pkm_alloc_live(void)
+{
+    return atomic_load_explicit(&live, memory_order_relaxed);
+}
+
+static void count(int change)
+{
+    atomic_fetch_add_explicit(&live, change, memory_order_relaxed);
+}
 
 void pkm_alloc_set_hook(pkm_alloc_hook hook, void *user)
 {
@@ -36,6 +49,7 @@ pkm_status pkm_alloc(void **out, size_t bytes, const char *what)
     block = aligned_alloc(PKM_ALIGN, padded);
     if (block == NULL)
         return out_of_memory(bytes, what);
+    count(1);
     *out = block;
     return PKM_OK;
 }
@@ -66,6 +80,8 @@ pkm_status pkm_alloc_grow(void **block, size_t used_bytes, size_t bytes, const c
 
 void pkm_free(void *block)
 {
+    if (block != NULL)
+        count(-1);
     free(block);
 }
 
@@ -82,14 +98,17 @@ pkm_status pkm_pages_alloc(void **out, size_t bytes, const char *what)
         return out_of_memory(bytes, what);
     /* A wish: where the system has no huge pages the table works all the same. */
     (void)madvise(pages, bytes, MADV_HUGEPAGE);
+    count(1);
     *out = pages;
     return PKM_OK;
 }
 
 void pkm_pages_free(void *pages, size_t bytes)
 {
-    if (pages != NULL)
-        (void)munmap(pages, bytes > 0 ? bytes : 1);
+    if (pages == NULL)
+        return;
+    count(-1);
+    (void)munmap(pages, bytes > 0 ? bytes : 1);
 }
 
 pkm_status pkm_string_copy(char **out, const char *text)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -35,6 +36,9 @@ void pkm_pages_free(void *pages, size_t bytes);
 /* Tests only: called before each allocation; returning true makes it fail. NULL removes it. */
 typedef bool (*pkm_alloc_hook)(size_t bytes, void *user);
 void pkm_alloc_set_hook(pkm_alloc_hook hook, void *user);
+
+/* Blocks and pages handed out and not yet freed: what tests find leaks by. */
+int64_t pkm_alloc_live(void);
 
 /* Copies a string with its NUL. */
 pkm_status pkm_string_copy(char **out, const char *text);

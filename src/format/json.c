@@ -82,7 +82,9 @@ pkm_status pkm_json_parse(json_t **out, const char *text, size_t bytes, const ch
         return pkm_fail(PKM_ERR_FORMAT, "%s: JSON nested deeper than %d levels", path, MAX_DEPTH);
     PKM_TRY(check_room(&content, bytes, path));
     value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-    if (value == NULL && json_error_code(&error) == json_error_out_of_memory)
+    /* jansson has no text for some failures of its allocator. */
+    if (value == NULL &&
+        (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0'))
         return pkm_json_no_memory();
     if (value == NULL)
         return pkm_fail(PKM_ERR_FORMAT, "%s: line %d, column %d: %s", path, error.line,

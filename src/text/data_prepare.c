@@ -201,7 +201,8 @@ static pkm_status find_documents(preparation *p, const char *const *paths, int n
     PKM_TRY(pkm_document_set_create(&p->set, &p->files, p->config->val_fraction,
                                     p->config->progress, p->config->user));
     if (p->set.count == 0)
-        return pkm_fail(PKM_ERR_ARG, "%s: no text found: empty and binary files do not count",
+        return pkm_fail(PKM_ERR_ARG,
+                        "%s: no text found: empty, binary and unreadable files do not count",
                         n_paths > 0 ? paths[0] : "no path");
     p->meta.duplicates = p->set.duplicates;
     p->meta.binary_files = p->set.binary_files;

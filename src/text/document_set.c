@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/document_set.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ typedef struct scanned_file {
     pkm_digest digest; /* of its contents */
     int64_t file;
     file_kind kind;
+    int error; /* why it is unreadable: errno */
 } scanned_file;
 
 typedef struct scan {
@@ -62,11 +64,24 @@ static void scan_file(int64_t block, int thread, void *user)
     int fd;
 
     result->file = file;
-    if (pkm_file_open(&fd, &bytes, path, 0) != PKM_OK)
+    if (pkm_file_open(&fd, &bytes, path, 0) != PKM_OK) {
+        result->error = pkm_error_errno();
         return;
+    }
     result->kind = scan_open_file(&result->digest, fd, s->files->files[file].bytes,
                                   s->buffer + (size_t)thread * READ_BYTES, path);
     pkm_io()->close(fd);
+}
+
+/* A file that this process lacks the means to open is not one to leave out. */
+static pkm_status check_lack(const scan *s, int64_t file)
+{
+    int error = s->results[file].error;
+
+    if (error != EMFILE && error != ENFILE && error != ENOMEM)
+        return PKM_OK;
+    errno = error;
+    return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open", pkm_file_list_path(s->files, file));
 }
 
 static pkm_status scan_rounds(scan *s, pkm_progress progress, void *user)
@@ -80,8 +95,10 @@ static pkm_status scan_rounds(scan *s, pkm_progress progress, void *user)
         int64_t n = left < FILES_PER_ROUND ? left : FILES_PER_ROUND;
 
         pkm_parallel(n, scan_file, s);
-        for (int64_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < n; i++) {
+            PKM_TRY(check_lack(s, s->first + i));
             done += s->files->files[s->first + i].bytes;
+        }
         if (progress != NULL && progress("scan", done, total, user) != 0)
             return pkm_fail(PKM_ERR_CANCELLED, "preparing data was cancelled");
     }

@@ -58,15 +58,14 @@ static pkm_status compare_machine(const pkm_trainer *trainer)
     return PKM_OK;
 }
 
-/* Did reading fail for what this process or its user lacks, and not for what the file holds? */
-static bool is_our_lack(pkm_status status)
+/* Is it the checkpoint that is not what it should be? Memory, permissions and a disk that cannot be
+ * read say nothing about it. */
+static bool is_damage(pkm_status status)
 {
-    static const int lacks[] = {EMFILE, ENFILE, ENOMEM, EACCES, EPERM};
-    bool found = status == PKM_ERR_NOMEM || status == PKM_ERR_UNSUPPORTED;
+    int system = pkm_error_errno();
 
-    for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++)
-        found |= pkm_error_errno() == lacks[i];
-    return found;
+    return status != PKM_ERR_NOMEM && status != PKM_ERR_UNSUPPORTED &&
+           (system == 0 || system == ENOENT || system == ENOTDIR || system == ELOOP);
 }
 
 /* Tries a checkpoint; *found tells whether it is whole. One that is not is told of and set aside.
@@ -84,7 +83,7 @@ static pkm_status try_checkpoint(pkm_trainer *trainer, char **dir, int64_t step,
         return PKM_OK;
     pkm_free(*dir);
     *dir = NULL;
-    if (is_our_lack(status))
+    if (!is_damage(status))
         return status;
     pkm_error_keep(&cause);
     PKM_TRY(pkm_run_folder_set_aside(&trainer->folder, step));
@@ -135,10 +134,16 @@ pkm_status pkm_resume_find(pkm_trainer *trainer, char **checkpoint)
                         trainer->folder.checkpoints);
     if (!found)
         return PKM_OK;
-    PKM_TRY(repair_pointers(trainer, trainer->saved_step));
+    status = repair_pointers(trainer, trainer->saved_step);
     trainer->saved_best_step = trainer->published_best = trainer->state.best_step;
     trainer->saved_best_loss = trainer->state.best_val_loss;
-    return compare_machine(trainer);
+    if (status == PKM_OK)
+        status = compare_machine(trainer);
+    if (status != PKM_OK) {
+        pkm_free(*checkpoint);
+        *checkpoint = NULL;
+    }
+    return status;
 }
 
 /* Leaves in `given` (all options as an object) only those the caller set. */
@@ -166,14 +171,12 @@ static pkm_status check_shape_kept(const json_t *saved, const json_t *given)
 
 static pkm_status set_from_json(pkm_option_set *set, const json_t *object, pkm_origin origin)
 {
-    size_t bytes = json_dumpb(object, NULL, 0, JSON_COMPACT);
-    char *text;
-    pkm_status status;
+    pkm_strbuf text = {0};
+    pkm_status status = pkm_json_append(&text, object, JSON_COMPACT);
 
-    PKM_TRY(pkm_alloc((void **)&text, bytes + 1, "options"));
-    (void)json_dumpb(object, text, bytes, JSON_COMPACT);
-    status = pkm_options_set_json(set, text, bytes, "options of the run", origin);
-    pkm_free(text);
+    if (status == PKM_OK)
+        status = pkm_options_set_json(set, text.data, text.length, "options of the run", origin);
+    pkm_strbuf_release(&text);
     return status;
 }
 

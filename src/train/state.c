@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
@@ -19,13 +20,11 @@ void pkm_train_state_release(pkm_train_state *state)
     *state = (pkm_train_state){0};
 }
 
-static json_t *state_json(const pkm_train_state *state, const char *isa)
+/* options: taken over. */
+static json_t *state_json(const pkm_train_state *state, const char *isa, json_t *options)
 {
-    json_t *options = json_loads(state->options, JSON_REJECT_DUPLICATES, NULL);
     bool evaluated = isfinite(state->best_val_loss);
 
-    if (options == NULL)
-        return NULL;
     return json_pack(
         "{s:i, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, "
         "s:f, s:I, s:I, s:s, s:o}",
@@ -44,32 +43,33 @@ pkm_status pkm_train_state_save(const char *dir, const pkm_train_state *state)
 {
     pkm_isa isa;
     char *path;
-    json_t *root;
+    json_t *options, *root;
     pkm_status status;
 
     PKM_TRY(pkm_isa_current(&isa));
-    PKM_TRY(pkm_path_join(&path, dir, "state.json"));
-    root = state_json(state, pkm_isa_name(isa));
-    status = root != NULL ? pkm_json_save(root, path)
-                          : pkm_fail(PKM_ERR_NOMEM, "%s: cannot be put together", path);
+    PKM_TRY(pkm_json_parse(&options, state->options, strlen(state->options), "options"));
+    root = state_json(state, pkm_isa_name(isa), options);
+    if (root == NULL)
+        return pkm_json_no_memory();
+    status = pkm_path_join(&path, dir, "state.json");
+    if (status == PKM_OK) {
+        status = pkm_json_save(root, path);
+        pkm_free(path);
+    }
     json_decref(root);
-    pkm_free(path);
     return status;
 }
 
 /* *out = value on one line, owned by the caller. */
-static pkm_status compact_text(char **out, const json_t *value, const char *path)
+static pkm_status compact_text(char **out, const json_t *value)
 {
-    size_t bytes = json_dumpb(value, NULL, 0, JSON_COMPACT);
-    char *text;
+    pkm_strbuf text = {0};
+    pkm_status status = pkm_json_append(&text, value, JSON_COMPACT);
 
-    if (bytes == 0)
-        return pkm_fail(PKM_ERR_NOMEM, "%s: out of memory for the options", path);
-    PKM_TRY(pkm_alloc((void **)&text, bytes + 1, "options"));
-    (void)json_dumpb(value, text, bytes, JSON_COMPACT);
-    text[bytes] = '\0';
-    *out = text;
-    return PKM_OK;
+    if (status != PKM_OK)
+        pkm_strbuf_release(&text);
+    *out = text.data;
+    return status;
 }
 
 static pkm_status read_fields(pkm_train_state *out, const json_t *root, const char *path)
@@ -103,7 +103,7 @@ static pkm_status read_fields(pkm_train_state *out, const json_t *root, const ch
     if (out->best_step == 0)
         out->best_val_loss = INFINITY;
     PKM_TRY(pkm_string_copy(&out->data_hash, hash));
-    return compact_text(&out->options, options, path);
+    return compact_text(&out->options, options);
 }
 
 pkm_status pkm_train_state_load(pkm_train_state *out, const char *dir)
