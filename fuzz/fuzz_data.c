@@ -38,6 +38,7 @@ static void run(const uint8_t *bytes, size_t size)
     write_section("train-00000.bin", &in);
     write_section("train-00001.bin", &in);
     write_section("val-00000.bin", &in);
+    (void)fuzz_ok(pkm_data_verify(fuzz_path(""), NULL, NULL));
     for (int split = -1; split <= PKM_SPLIT_VAL + 1; split++) {
         fuzz_input ranges = in;
         pkm_data *data;
