@@ -111,63 +111,12 @@ static void test_levels(void **state)
     teardown(&fixture);
 }
 
-/* Another version's checkpoint is not called damaged. */
-static void test_newer_format(void **state)
-{
-    static const char text[] = "{\"format\": 2, \"block_bytes\": 16777216, \"files\": []}";
-    checked_folder fixture;
-
-    (void)state;
-    setup(&fixture);
-    check_ok(pkm_file_write(fixture.manifest, text, strlen(text)));
-    check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_UNSUPPORTED,
-                "MANIFEST.json", "newer version", NULL);
-    teardown(&fixture);
-}
-
-/* Manifests that are not what they claim to be, and what the message must name. */
-static void test_malformed(void **state)
-{
-    static const struct {
-        const char *text, *named;
-    } cases[] = {
-        {"", "MANIFEST.json"},
-        {"[]", "MANIFEST.json"},
-        {"{\"format\": \"1\", \"block_bytes\": 16777216, \"files\": []}", "format"},
-        {"{\"format\": 1, \"block_bytes\": 1, \"files\": []}", "block_bytes"},
-        {"{\"format\": 1, \"block_bytes\": 16777216}", "files"},
-        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{}]}", "name"},
-        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"../x\", "
-         "\"bytes\": 1, \"crc32\": [0]}]}",
-         "../x"},
-        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"small\", "
-         "\"bytes\": -1, \"crc32\": [0]}]}",
-         "bytes"},
-        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"small\", "
-         "\"bytes\": 3, \"crc32\": []}]}",
-         "small"},
-        {"{\"format\": 1, \"block_bytes\": 16777216, \"files\": [{\"name\": \"small\", "
-         "\"bytes\": 3, \"crc32\": [\"x\"]}]}",
-         "small"},
-    };
-    checked_folder fixture;
-
-    (void)state;
-    setup(&fixture);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        check_ok(pkm_file_write(fixture.manifest, cases[i].text, strlen(cases[i].text)));
-        check_fails(pkm_manifest_check(fixture.dir, NULL, 0, PKM_VERIFY_FULL), PKM_ERR_FORMAT,
-                    cases[i].named, NULL);
-    }
-    teardown(&fixture);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_holds),     cmocka_unit_test(test_damage_is_found),
-        cmocka_unit_test(test_levels),    cmocka_unit_test(test_newer_format),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_levels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

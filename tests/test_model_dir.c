@@ -206,7 +206,6 @@ static void test_weights_in_other_forms(void **state)
 /* checkpoints/best of a run is a file that names a folder beside it. */
 static void test_pointer_files(void **state)
 {
-    static const char *const bad[] = {"", "\n", "../x", "/etc", ".."};
     pkm_gpt_config config = plain_config();
     char pointer[500];
 
@@ -225,11 +224,6 @@ static void test_pointer_files(void **state)
         assert_int_equal(rename(from, to), 0);
     }
     check_ok(pkm_model_dir_load_config(&config, pointer));
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        write_text("best", bad[i]);
-        check_fails(pkm_model_dir_load_config(&config, pointer), PKM_ERR_FORMAT, "best", "beside",
-                    NULL);
-    }
     check_fails(pkm_model_dir_load_config(&config, "/no/such/model"), PKM_ERR_IO, "/no/such/model",
                 NULL);
 }

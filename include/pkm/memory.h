@@ -426,7 +426,8 @@ PKM_API pkm_status pkm_memory_save(const pkm_memory *memory, const char *path);
  * Reads what pkm_memory_save wrote into a layer of the same sizes; training goes on with the same
  * bits as if it had not stopped. Optimiser state is needed by layers made with train only.
  *
- * Errors:  PKM_ERR_IO, PKM_ERR_FORMAT name file and tensor; the layer's contents are then undefined
+ * Errors:  PKM_ERR_IO, PKM_ERR_FORMAT name file and tensor, PKM_ERR_NUMERIC one that is not finite;
+ *          the layer's contents are then undefined
  * Threads: one thread at a time per object
  * Since:   0.1
  */

@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 #include "format/safetensors.h"
 #include "memory/memory_parts.h"
+#include "params/finite.h"
 
 static const char format_version[] = "memory 1";
 
@@ -139,9 +141,12 @@ static pkm_status read_all(pkm_memory *memory, const pkm_st_reader *reader, cons
     list_tensors(&list, memory);
     for (int64_t i = 0; i < list.count; i++) {
         const pkm_st_entry *entry = &list.entries[i];
+        size_t count;
 
         PKM_TRY(pkm_st_copy(reader, entry->name, (void *)entry->data, entry->dtype, entry->n_dims,
                             entry->dims));
+        if (pkm_size_shape(entry->dims, entry->n_dims, 1, &count))
+            PKM_TRY(pkm_finite_check(entry->data, entry->dtype, (int64_t)count, path, entry->name));
     }
     for (int i = 0; i < pkm_params_count(memory->params); i++)
         pkm_param_changed(pkm_params_at(memory->params, i));

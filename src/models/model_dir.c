@@ -111,17 +111,6 @@ static pkm_status check_shapes(const pkm_gpt *gpt, const pkm_st_reader *reader)
 
 /* A NaN would spread over all that is computed with it. Tables that are read where they lie are not
  * looked through: they may be larger than memory, and a NaN in them is seen when it is read. */
-static pkm_status check_finite(const pkm_param *param, const char *path, const char *name)
-{
-    int64_t at = pkm_first_not_finite(param->data, param->dtype, param->count);
-
-    if (at < param->count)
-        return pkm_fail(PKM_ERR_NUMERIC,
-                        "%s: tensor '%s' holds a NaN or an infinity at element %lld of %lld", path,
-                        name, (long long)at, (long long)param->count);
-    return PKM_OK;
-}
-
 static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
 {
     char name[PKM_PARAM_NAME + sizeof lm_prefix];
@@ -134,7 +123,8 @@ static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
         if (pkm_st_find(reader, name)->data == param->data)
             continue; /* a table that is read where it lies */
         PKM_TRY(pkm_st_copy(reader, name, param->data, param->dtype, spec->n_dims, spec->dims));
-        PKM_TRY(check_finite(param, pkm_st_path(reader), name));
+        PKM_TRY(
+            pkm_finite_check(param->data, param->dtype, param->count, pkm_st_path(reader), name));
         pkm_param_changed(param);
     }
     return PKM_OK;

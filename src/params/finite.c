@@ -63,3 +63,15 @@ int64_t pkm_first_not_finite(const void *data, pkm_dtype dtype, int64_t count)
         ;
     return at;
 }
+
+pkm_status pkm_finite_check(const void *data, pkm_dtype dtype, int64_t count, const char *path,
+                            const char *name)
+{
+    int64_t at = pkm_first_not_finite(data, dtype, count);
+
+    if (at < count)
+        return pkm_fail(PKM_ERR_NUMERIC,
+                        "%s: tensor '%s' holds a NaN or an infinity at element %lld of %lld", path,
+                        name, (long long)at, (long long)count);
+    return PKM_OK;
+}
