@@ -58,7 +58,7 @@ static void *elements(int64_t count, pkm_dtype dtype, uint64_t seed)
     return out;
 }
 
-static void adamw_run(const pkm_kernels *kernels, float *state[3], const float *grad, int64_t size)
+static bool adamw_run(const pkm_kernels *kernels, float *state[3], const float *grad, int64_t size)
 {
     const pkm_adamw_factors factors = {.grad_scale = 0.7f,
                                        .keep = 0.999f,
@@ -70,8 +70,11 @@ static void adamw_run(const pkm_kernels *kernels, float *state[3], const float *
                                        .beta2 = 0.95f,
                                        .one_minus_beta2 = 0.05f};
 
+    bool finite = true;
+
     for (int step = 0; step < 3; step++)
-        kernels->adamw_update(state[0], state[1], state[2], grad, size, &factors);
+        finite &= kernels->adamw_update(state[0], state[1], state[2], grad, size, &factors);
+    return finite;
 }
 
 static void compare_adamw(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
@@ -89,8 +92,8 @@ static void compare_adamw(const pkm_kernels *kernels, const pkm_kernels *referen
         for (int64_t j = 0; i == 2 && j < size; j++) /* v is a square */
             got[i][j] = want[i][j] = fabsf(got[i][j]);
     }
-    adamw_run(kernels, got, grad, size);
-    adamw_run(reference, want, grad, size);
+    assert_int_equal(adamw_run(kernels, got, grad, size), size <= 7);
+    assert_int_equal(adamw_run(reference, want, grad, size), size <= 7);
     for (int i = 0; i < 3; i++) {
         for (int64_t j = 0; j < size; j++)
             assert_true(isnan(want[i][j]) ? isnan(got[i][j])
@@ -99,6 +102,28 @@ static void compare_adamw(const pkm_kernels *kernels, const pkm_kernels *referen
         drop(want[i], size, sizeof(float));
     }
     drop(grad, size, sizeof(float));
+}
+
+/* One bad number, first in the weight or last in a moment, is reported. */
+static void check_adamw_reports(const pkm_kernels *kernels, const pkm_kernels *reference,
+                                int64_t size)
+{
+    (void)reference;
+    for (int i = 0; i < 6 && size > 0; i++) {
+        float *state[3], *grad = normals(size, 9);
+
+        for (int s = 0; s < 3; s++) {
+            state[s] = normals(size, 1);
+            for (int64_t j = 0; s == 2 && j < size; j++)
+                state[s][j] = fabsf(state[s][j]);
+        }
+        assert_true(adamw_run(kernels, state, grad, size));
+        state[i % 3][i < 3 ? 0 : size - 1] = i % 2 ? NAN : INFINITY;
+        assert_false(adamw_run(kernels, state, grad, size));
+        for (int s = 0; s < 3; s++)
+            drop(state[s], size, sizeof(float));
+        drop(grad, size, sizeof(float));
+    }
 }
 
 static void compare_sum_squares(const pkm_kernels *kernels, const pkm_kernels *reference,
@@ -190,6 +215,7 @@ static void test_adamw(void **state)
 {
     (void)state;
     each_level_and_size(compare_adamw);
+    each_level_and_size(check_adamw_reports);
 }
 
 static void test_sum_squares(void **state)

@@ -238,14 +238,15 @@ static void test_skip_is_as_if_it_had_not_been(void **state)
 static void test_skipping_ends(void **state)
 {
     static const char *const longer[] = {"eval_every", "0", "steps", "30", NULL};
-    run_scene lasting = {.hurt_step = 5, .good_order = 1, .lasting = true};
+    run_scene lasting = {.hurt_step = 8, .good_order = 1, .lasting = true};
     run_scene model = {.hurt_step = 8, .good_order = 1, .hurt_weight = true};
 
     (void)state;
     open_run(&lasting, "lasting", false, longer, "skip");
-    check_fails(go(&lasting), PKM_ERR_NUMERIC, "step 15", "10 steps before it", "step 10 is good",
+    check_fails(go(&lasting), PKM_ERR_NUMERIC, "step 18", "10 steps before it", "that of step 5",
                 NULL);
     assert_int_equal(lasting.skips, 10);
+    assert_true(has_checkpoint("lasting", 5) && !has_checkpoint("lasting", 10));
     finish(&lasting);
     open_run(&model, "model", false, plain, "skip");
     check_fails(go(&model), PKM_ERR_NUMERIC, "step 8: 'h.0.ln_2.weight'", "element 3", NULL);
@@ -262,7 +263,7 @@ static void test_stop_says_what_to_do(void **state)
     check_fails(go(&early), PKM_ERR_NUMERIC, "step 3: node 'loss'", "no checkpoint", "--lr", NULL);
     finish(&early);
     open_run(&late, "late", false, plain, "stop");
-    check_fails(go(&late), PKM_ERR_NUMERIC, "step 8: node 'loss'", "checkpoint of step 5 is good",
+    check_fails(go(&late), PKM_ERR_NUMERIC, "step 8: node 'loss'", "checkpoint is that of step 5",
                 "--resume", "--precision f32", NULL);
     finish(&late);
     assert_true(has_checkpoint("late", 5) && !has_checkpoint("late", 7));
@@ -345,7 +346,7 @@ static void test_rewinding_ends(void **state)
 
     (void)state;
     open_run(&scene, "endless", false, plain, "rewind");
-    check_fails(go(&scene), PKM_ERR_NUMERIC, "step 8", "before 3 rewinds", "step 5 is good", NULL);
+    check_fails(go(&scene), PKM_ERR_NUMERIC, "step 8", "before 3 rewinds", "that of step 5", NULL);
     assert_int_equal(scene.rewinds, 3);
     finish(&scene);
 }

@@ -310,6 +310,51 @@ static void test_initial_values(void **state)
     pkm_store_destroy(store);
 }
 
+/* Each row hit once, or all hits on one row; a column of upstream is `size`. */
+static void fill_large(bag *out, bool one_row, float size)
+{
+    *out = (bag){.hits = MAX_HITS};
+    for (int i = 0; i < ROWS * MAX_HITS; i++) {
+        out->ids[i] = one_row ? 7 : 13 * i;
+        out->weights[i] = 1;
+    }
+    for (int row = 0; row < ROWS; row++)
+        out->upstream[row * WIDTH + 3] = size;
+}
+
+/* A gradient that overflows, or whose square does, changes nothing; one that only seems to by its
+ * bound is applied. */
+static void test_overflow_changes_nothing(void **state)
+{
+    static float before[COUNT];
+    bag b;
+
+    (void)state;
+    for (int optimizer = 0; optimizer <= PKM_VALUES_SGD; optimizer++) {
+        pkm_store *store = make_store((pkm_value_optimizer)optimizer, PKM_F32, NULL);
+        pkm_store_moment moments[2];
+        int n_moments = pkm_store_moments(store, moments);
+
+        memcpy(before, values_of(store), sizeof before);
+        fill_large(&b, true, 1e38f); /* the sum is no float */
+        record(store, &b);
+        check_fails(pkm_store_check(store, 1), PKM_ERR_NUMERIC, "'values' is not finite", NULL);
+        check_fails(pkm_store_step(store, 1, 0.1f, 1), PKM_ERR_NUMERIC, "not finite", NULL);
+        fill_large(&b, false, 1e19f); /* its square is none */
+        record(store, &b);
+        check_fails(pkm_store_step(store, 1, 0.1f, 1), PKM_ERR_NUMERIC, "exploded", NULL);
+        assert_int_equal(pkm_store_touched(store), 0);
+        assert_memory_equal(before, values_of(store), sizeof before);
+        for (int m = 0; m < n_moments; m++)
+            assert_true(((const float *)moments[m].data)[7] == 0);
+        fill_large(&b, false, 3e16f); /* a bound of 1e19, a norm of 6e17 */
+        record(store, &b);
+        check_ok(pkm_store_step(store, 1, 0.1f, 1));
+        assert_memory_not_equal(before, values_of(store), sizeof before);
+        pkm_store_destroy(store);
+    }
+}
+
 static void test_refusals(void **state)
 {
     pkm_store *store = make_store(PKM_VALUES_ADAM, PKM_F32, NULL), *fixed = NULL;
@@ -364,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_mapped),
         cmocka_unit_test(test_stochastic_rounding),
         cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_overflow_changes_nothing),
         cmocka_unit_test(test_refusals),
     };
 

@@ -24,18 +24,20 @@ static pkm_policy policy_for(const pkm_train_options *values, pkm_fault fault)
 static pkm_status give_up(const pkm_trainer *trainer, pkm_status status, pkm_fault fault,
                           const char *reason)
 {
+    const char *advice = trainer->values->on_nan == PKM_POLICY_STOP
+                             ? "a lower --lr, a smaller --clip, --precision f32, or --on-nan skip "
+                               "or rewind"
+                             : "a lower --lr, a smaller --clip or --precision f32";
+
     if (fault == PKM_FAULT_DATA)
         return pkm_fail(status, "%s; make the data set anew, or pass over it with --on-nan skip",
                         reason);
     if (trainer->saved_step == 0)
-        return pkm_fail(status,
-                        "%s; no checkpoint was saved before: try a lower --lr, a smaller --clip, "
-                        "--precision f32, or --on-nan skip or rewind",
-                        reason);
+        return pkm_fail(status, "%s; no checkpoint was saved before: try %s", reason, advice);
     return pkm_fail(status,
-                    "%s; the checkpoint of step %lld is good: --resume goes on from it, best with "
-                    "a lower --lr, a smaller --clip, --precision f32, or --on-nan skip or rewind",
-                    reason, (long long)trainer->saved_step);
+                    "%s; the newest checkpoint is that of step %lld: --resume goes on from it, "
+                    "best with %s",
+                    reason, (long long)trainer->saved_step, advice);
 }
 
 static void add_reason(pkm_recovery *recovery, const char *format, int count)

@@ -3,7 +3,8 @@
  * What becomes of a step that could not be taken, by --on-nan and --on-spike:
  *
  *   stop    training ends; the message says which checkpoint to go on from, and what to try
- *   skip    the step's data are passed over, as if they were not there: nothing of it is learnt
+ *   skip    the step's data are passed over, as if they were not there: nothing of it is learnt;
+ *           until a step succeeds, no checkpoint is written merely because it is due
  *   rewind  back to the newest checkpoint that holds (or the start), on with other data: the number
  *           of rewinds is part of the key of the data's order
  *

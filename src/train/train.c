@@ -228,19 +228,22 @@ static pkm_status save(train_loop *loop, bool must)
 }
 
 /* What is due after a step: evaluation, checkpoint; at the end, both. A model that is not finite is
- * neither scored nor saved. */
+ * neither scored nor saved; one whose steps are being passed over may be beyond help, and should
+ * not push older checkpoints out. */
 static pkm_status settle(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
     const pkm_train_options *values = trainer->values;
     int64_t step = trainer->state.step;
     bool last = step >= trainer->plan.steps, best = false;
+    bool sound = trainer->state.skipped_in_row == 0;
     uint64_t before = pkm_clock_ns();
     pkm_status status = PKM_OK;
 
     if (trainer->scorer.tape != NULL && (last || due(step, values->eval_every)))
         status = evaluate(loop, &best);
-    if (status == PKM_OK && (last || best || loop->stop || due(step, values->checkpoint_every)))
+    if (status == PKM_OK &&
+        (last || best || loop->stop || (sound && due(step, values->checkpoint_every))))
         status = save(loop, last || loop->stop);
     loop->other_ns += pkm_clock_ns() - before;
     if (status == PKM_ERR_NUMERIC) {

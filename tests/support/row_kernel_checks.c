@@ -88,9 +88,26 @@ void check_row_dots_bf16(pkm_kernel_fn got, pkm_kernel_fn want, const char *labe
     check_row_dots(got, want, PKM_BF16, label);
 }
 
-/* Runs one step on a fresh table; the caller frees values and moments. */
+/* Makes a number of the last row that is hit infinite: of its moments, or without any of itself. */
+static void spoil_table(pkm_rows *table, pkm_value_optimizer optimizer)
+{
+    int32_t row = group_rows[N_GROUPS - 1];
+    int64_t at = row * table->value_dim + table->value_dim - 1;
+
+    if (optimizer == PKM_VALUES_ADAM)
+        table->moment2[at] = INFINITY;
+    else if (optimizer == PKM_VALUES_ADAGRAD)
+        table->moment1[row] = INFINITY;
+    else if (table->dtype == PKM_F32)
+        ((float *)table->values)[at] = INFINITY;
+    else
+        ((uint16_t *)table->values)[at] = 0x7f80;
+}
+
+/* Runs one step on a fresh table, spoilt or not; the caller frees values and moments. */
 static bool run_step(pkm_row_step_fn *step, pkm_rows *table, check_input input,
-                     const float *upstream, const float *weights, pkm_value_optimizer optimizer)
+                     const float *upstream, const float *weights, pkm_value_optimizer optimizer,
+                     bool spoilt)
 {
     static float scratch[MAX_WIDTH];
     const pkm_row_hits hits = {group_rows, group_starts, hit_sources, weights};
@@ -106,6 +123,8 @@ static bool run_step(pkm_row_step_fn *step, pkm_rows *table, check_input input,
     if (optimizer == PKM_VALUES_ADAGRAD)
         for (int64_t i = 0; i < N_ROWS; i++)
             table->moment1[i] = fabsf(table->moment1[i]);
+    if (spoilt)
+        spoil_table(table, optimizer);
     return step(table, &rule, upstream, &hits, 0, N_GROUPS, scratch);
 }
 
@@ -145,13 +164,25 @@ static void check_row_step(pkm_kernel_fn got, pkm_kernel_fn want, pkm_value_opti
         float *upstream = guarded_f32(N_ROWS * width, input, 2);
         float *weights = guarded_f32(N_HITS, input, 3);
 
-        assert_true(run_step((pkm_row_step_fn *)got, &a, input, upstream, weights, optimizer));
-        assert_true(run_step((pkm_row_step_fn *)want, &b, input, upstream, weights, optimizer));
+        assert_true(
+            run_step((pkm_row_step_fn *)got, &a, input, upstream, weights, optimizer, false));
+        assert_true(
+            run_step((pkm_row_step_fn *)want, &b, input, upstream, weights, optimizer, false));
         compare_tables(&a, &b, input, optimizer, label);
         free_table(&a, optimizer);
 
-        upstream[hit_sources[N_HITS - 1] * width + width - 1] = s % 2 ? NAN : INFINITY;
-        if (run_step((pkm_row_step_fn *)got, &a, input, upstream, weights, optimizer))
+        if (run_step((pkm_row_step_fn *)got, &a, input, upstream, weights, optimizer, true))
+            fail_msg("%s: width %lld: a row that is not finite is not reported", label,
+                     (long long)width);
+        free_table(&a, optimizer);
+
+        /* Its only hit; the square of 1e30 is no float. */
+        weights[N_HITS - 1] = 1;
+        upstream[hit_sources[N_HITS - 1] * width + width - 1] = s % 2 ? NAN
+                                                                : optimizer == PKM_VALUES_SGD
+                                                                    ? INFINITY
+                                                                    : 1e30f;
+        if (run_step((pkm_row_step_fn *)got, &a, input, upstream, weights, optimizer, false))
             fail_msg("%s: width %lld: a gradient that is not finite is not reported", label,
                      (long long)width);
         free_table(&a, optimizer);
