@@ -173,7 +173,7 @@ static const malformed_case cases[] = {
     {"pkm null", BYTES("'pkm':{"), BYTES("'pkm':null,'x':{"), PKM_ERR_FORMAT, {"pkm is missing"}},
     {"no version", BYTES("'format_version':1,"), {0}, PKM_ERR_FORMAT, {"format_version"}},
     {"version 0", BYTES("sion':1"), BYTES("sion':0"), PKM_ERR_FORMAT, {"format_version is 0"}},
-    {"version 2", BYTES("sion':1"), BYTES("sion':2"), PKM_ERR_FORMAT, {"format_version is 2"}},
+    {"version 2", BYTES("sion':1"), BYTES("sion':2"), PKM_ERR_UNSUPPORTED, {"newer version"}},
     {"version true", BYTES("sion':1"), BYTES("sion':true"), PKM_ERR_FORMAT, {"format_version"}},
     {"precision f16", BYTES("'f32'"), BYTES("'f16'"), PKM_ERR_UNSUPPORTED, {"precision", "f16"}},
     {"precision 32", BYTES("'f32'"), BYTES("32"), PKM_ERR_FORMAT, {"precision", "a string"}},

@@ -81,7 +81,7 @@ static const malformed_case metas[] = {
     {"duplicate field", BYTES("'val'"), BYTES("'train'"), PKM_ERR_FORMAT, {"duplicate"}},
     {"NUL in a string", BYTES("'train-"), BYTES("'\\u0000train-"), PKM_ERR_FORMAT, {"line"}},
     {"version 0", BYTES("version': 1"), BYTES("version': 0"), PKM_ERR_FORMAT, {"is 0"}},
-    {"version 2", BYTES("version': 1"), BYTES("version': 2"), PKM_ERR_FORMAT, {"is 2"}},
+    {"version 2", BYTES("version': 1"), BYTES("version': 2"), PKM_ERR_UNSUPPORTED, {"is 2"}},
     {"version a text",
      BYTES("version': 1"),
      BYTES("version': '1'"),

@@ -105,6 +105,12 @@ typedef struct pkm_train_result {
  * options is a set of pkm_train_option_table; callback may be NULL. The run folder holds the
  * model, its checkpoints and metrics.jsonl (docs/formats.md).
  *
+ * A run is resumed with its own options where none are given. The data set, the tokenizer, what
+ * shapes the model and how many sequences a step takes have to be the same; batch and grad_accum
+ * may split a step otherwise, and other options that change what is computed may be given: a
+ * warning then says that the bits will not be those the run would have had. A run that is finished
+ * is left as it is, with a warning, unless it is made longer.
+ *
  * on_nan, on_spike: what cannot be learnt from changes nothing. skip passes over the step's data,
  * at most 10 times in a row, and ends the run if the model itself is not finite; rewind goes back
  * to the newest checkpoint (or the start) and on with the data in another order, at most 3 times

@@ -311,6 +311,19 @@ pkm_status pkm_json_array(const json_t *object, const char *key, bool required, 
     return PKM_OK;
 }
 
+pkm_status pkm_json_version(const json_t *object, const char *key, int newest, const char *path)
+{
+    int64_t version;
+
+    PKM_TRY(pkm_json_int(object, key, 1, INT64_MAX, true, &version, path));
+    if (version > newest)
+        return pkm_fail(PKM_ERR_UNSUPPORTED,
+                        "%s: %s is %lld: written by a newer version than this one (" PKM_VERSION
+                        "), which reads up to %d",
+                        path, key, (long long)version, newest);
+    return PKM_OK;
+}
+
 pkm_status pkm_json_choice(const json_t *object, const char *key, const char *choices,
                            bool required, int *out, const char *path)
 {

@@ -42,6 +42,8 @@ pkm_status pkm_json_object(const json_t *object, const char *key, bool required,
                            const char *path);
 pkm_status pkm_json_array(const json_t *object, const char *key, bool required, const json_t **out,
                           const char *path);
+/* The version of a format of ours, from 1 on; one above `newest` is PKM_ERR_UNSUPPORTED. */
+pkm_status pkm_json_version(const json_t *object, const char *key, int newest, const char *path);
 /* Index of the string in choices, "a|b|c"; an unknown one is PKM_ERR_UNSUPPORTED. */
 pkm_status pkm_json_choice(const json_t *object, const char *key, const char *choices,
                            bool required, int *out, const char *path);

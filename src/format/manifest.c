@@ -210,25 +210,14 @@ static bool lists(const json_t *files, const char *name)
     return false;
 }
 
-static pkm_status check_format(const json_t *root, const char *path)
-{
-    int64_t number;
-
-    PKM_TRY(pkm_json_int(root, "format", 1, INT64_MAX, true, &number, path));
-    if (number > MANIFEST_FORMAT)
-        return pkm_fail(PKM_ERR_UNSUPPORTED,
-                        "%s: format %lld, written by a newer version than this one (" PKM_VERSION
-                        "), which reads up to %d",
-                        path, (long long)number, (int)MANIFEST_FORMAT);
-    return pkm_json_int(root, "block_bytes", BLOCK_BYTES, BLOCK_BYTES, true, &number, path);
-}
-
 static pkm_status check_root(const char *dir, const json_t *root, const char *path,
                              const char *const *names, int n_names, pkm_verify_level level)
 {
     const json_t *files;
+    int64_t number;
 
-    PKM_TRY(check_format(root, path));
+    PKM_TRY(pkm_json_version(root, "format", MANIFEST_FORMAT, path));
+    PKM_TRY(pkm_json_int(root, "block_bytes", BLOCK_BYTES, BLOCK_BYTES, true, &number, path));
     PKM_TRY(pkm_json_array(root, "files", true, &files, path));
     for (size_t i = 0; i < json_array_size(files); i++)
         PKM_TRY(check_entry(dir, json_array_get(files, i), path, level));

@@ -297,10 +297,9 @@ static pkm_status read_memory(pkm_gpt_config *out, const json_t *pkm, const char
 
 static pkm_status read_pkm(pkm_gpt_config *out, const json_t *pkm, const char *path)
 {
-    int64_t version;
     int precision = PKM_F32;
 
-    PKM_TRY(pkm_json_int(pkm, "format_version", 1, FORMAT_VERSION, true, &version, path));
+    PKM_TRY(pkm_json_version(pkm, "format_version", FORMAT_VERSION, path));
     PKM_TRY(pkm_json_choice(pkm, "precision", "f32|bf16", false, &precision, path));
     out->compute = (pkm_dtype)precision;
     PKM_TRY(read_layers(&out->memory_layers, pkm, path));

@@ -152,11 +152,9 @@ static pkm_status read_side(pkm_data_side *side, const json_t *root, pkm_split s
 
 static pkm_status read_meta(pkm_data_meta *meta, const json_t *root, const char *path)
 {
-    int64_t version;
-
     if (!json_is_object(root))
         return pkm_fail(PKM_ERR_FORMAT, "%s: not a JSON object", path);
-    PKM_TRY(pkm_json_int(root, "format_version", 1, PKM_DATA_FORMAT, true, &version, path));
+    PKM_TRY(pkm_json_version(root, "format_version", PKM_DATA_FORMAT, path));
     PKM_TRY(pkm_json_int(root, "vocab_size", PKM_VOCAB_MIN, PKM_VOCAB_MAX, true, &meta->vocab_size,
                          path));
     PKM_TRY(read_hash(meta->tokenizer_hash, root, "tokenizer_hash", path));

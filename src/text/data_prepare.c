@@ -55,16 +55,25 @@ static pkm_status refuse_existing(const char *dir)
     return status;
 }
 
+static const char parts_stem[] = "shards";
+
+/* The folder is ours from here on, without what a killed process left; a set there is refused. */
+static pkm_status claim_folder(preparation *p)
+{
+    PKM_TRY(pkm_directory_claim(&p->claim, p->dir, parts_stem));
+    return refuse_existing(p->dir);
+}
+
 /* The folder for files on their way: all of the set appears in its folder when it is whole. */
 static pkm_status open_parts(preparation *p)
 {
-    static const char stem[] = "shards";
     char name[64];
 
-    PKM_TRY(pkm_directory_create(p->dir));
-    PKM_TRY(pkm_directory_claim(&p->claim, p->dir, stem));
-    PKM_TRY(refuse_existing(p->dir));
-    snprintf(name, sizeof name, "%s.tmp-%ld", stem, (long)getpid());
+    if (p->claim < 0) {
+        PKM_TRY(pkm_directory_create(p->dir));
+        PKM_TRY(claim_folder(p));
+    }
+    snprintf(name, sizeof name, "%s.tmp-%ld", parts_stem, (long)getpid());
     PKM_TRY(pkm_path_join(&p->parts, p->dir, name));
     return pkm_directory_create(p->parts);
 }
@@ -271,7 +280,8 @@ static void summarise(pkm_data_summary *out, const preparation *p)
 
 static pkm_status prepare(preparation *p, const char *const *paths, int n_paths)
 {
-    PKM_TRY(refuse_existing(p->dir));
+    if (pkm_directory_exists(p->dir))
+        PKM_TRY(claim_folder(p));
     PKM_TRY(find_documents(p, paths, n_paths));
     PKM_TRY(create_encoders(p));
     PKM_TRY(open_parts(p));

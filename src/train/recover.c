@@ -77,8 +77,7 @@ static pkm_status go_back(pkm_trainer *trainer, char *options)
     pkm_free(trainer->state.options);
     trainer->state.options = options;
     PKM_TRY(status);
-    if (trainer->state.data_hash == NULL)
-        status = pkm_string_copy(&trainer->state.data_hash, pkm_data_hash(trainer->train_data));
+    status = pkm_resume_data(trainer);
     if (status == PKM_OK && checkpoint == NULL)
         status = pkm_moments_clear(trainer->gpt);
     if (status == PKM_OK)

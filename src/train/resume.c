@@ -10,6 +10,8 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/strbuf.h"
 #include "format/json.h"
 #include "models/model_dir.h"
 #include "train/health.h"
@@ -156,15 +158,20 @@ static void keep_given(json_t *given, const pkm_option_set *set)
             json_object_del(given, table->rows[i].name);
 }
 
-static pkm_status check_shape_kept(const json_t *saved, const json_t *given)
+/* What shapes the model, and what its tables and their moments are stored as. */
+static pkm_status check_kept(const json_t *saved, const json_t *given)
 {
-    for (int i = 0; i < N_SHAPING; i++) {
-        const json_t *now = json_object_get(given, shaping[i].name);
+    const char *names[N_SHAPING + 2] = {"value_dtype", "value_optimizer"};
 
-        if (now != NULL && !json_equal(now, json_object_get(saved, shaping[i].name)))
+    for (int i = 0; i < N_SHAPING; i++)
+        names[i + 2] = shaping[i].name;
+    for (int i = 0; i < N_SHAPING + 2; i++) {
+        const json_t *now = json_object_get(given, names[i]);
+
+        if (now != NULL && !json_equal(now, json_object_get(saved, names[i])))
             return pkm_fail(PKM_ERR_ARG,
                             "%s differs from that of the run being resumed: it cannot change",
-                            shaping[i].name);
+                            names[i]);
     }
     return PKM_OK;
 }
@@ -180,37 +187,63 @@ static pkm_status set_from_json(pkm_option_set *set, const json_t *object, pkm_o
     return status;
 }
 
-/* Another batch or grad_accum sums gradients in another order. */
-static void warn_of_split(const pkm_trainer *trainer, const json_t *saved, const json_t *given)
+/* Tells of options that change what is computed and are others than the run's so far. */
+static pkm_status warn_of_changes(const pkm_trainer *trainer, const json_t *saved,
+                                  const json_t *given)
 {
-    static const char *const names[] = {"batch", "grad_accum"};
+    static const char *const options[] = {
+        "dropout", "value_lr", "value_schedule", "value_clip",   "batch", "grad_accum", "lr",
+        "min_lr",  "warmup",   "schedule",       "weight_decay", "clip",  "seed",       "precision",
+    };
+    pkm_strbuf names = {0};
+    pkm_status status = PKM_OK;
 
-    for (int i = 0; i < 2; i++) {
-        const json_t *now = json_object_get(given, names[i]);
+    for (size_t i = 0; i < sizeof options / sizeof options[0] && status == PKM_OK; i++) {
+        const json_t *now = json_object_get(given, options[i]);
 
-        if (now != NULL && !json_equal(now, json_object_get(saved, names[i]))) {
-            pkm_trainer_warn(trainer,
-                             "the batch is split otherwise than before: correct, but not the same "
-                             "bits");
-            return;
-        }
+        if (now != NULL && !json_equal(now, json_object_get(saved, options[i])))
+            status = pkm_strbuf_printf(&names, "%s%s", names.length > 0 ? ", " : "", options[i]);
     }
+    if (status == PKM_OK && names.length > 0)
+        status = pkm_strbuf_printf(
+            &names, " changed: the run goes on, but not to the bits it would have had");
+    if (status == PKM_OK && names.length > 0)
+        pkm_trainer_warn(trainer, names.data);
+    pkm_strbuf_release(&names);
+    return status;
 }
 
-/* Defaults, over them the run's options, over them what the caller gives now. */
+static int64_t sequences_per_step(const pkm_option_set *set)
+{
+    const pkm_train_options *values = pkm_options_values(set);
+
+    return values->batch * values->grad_accum;
+}
+
+/* Defaults, over them the run's options, over them what the caller gives now. Steps are counted,
+ * and learning rates follow from their number, so a step stays what it was. */
 static pkm_status merge(pkm_trainer *trainer, json_t *saved, json_t *given)
 {
     static const char *const lengths[] = {"steps", "tokens", "epochs"};
     bool new_length = false;
+    int64_t before, now;
 
-    PKM_TRY(check_shape_kept(saved, given));
-    warn_of_split(trainer, saved, given);
+    PKM_TRY(check_kept(saved, given));
+    PKM_TRY(warn_of_changes(trainer, saved, given));
     for (int i = 0; i < 3; i++)
         new_length |= json_object_get(given, lengths[i]) != NULL;
     for (int i = 0; i < 3 && new_length; i++)
         json_object_del(saved, lengths[i]);
     PKM_TRY(set_from_json(trainer->options, saved, PKM_ORIGIN_FILE));
-    return set_from_json(trainer->options, given, PKM_ORIGIN_ARGS);
+    before = sequences_per_step(trainer->options);
+    PKM_TRY(set_from_json(trainer->options, given, PKM_ORIGIN_ARGS));
+    now = sequences_per_step(trainer->options);
+    if (now != before)
+        return pkm_fail(PKM_ERR_ARG,
+                        "batch x grad_accum is %" PRId64 ", that of the run being resumed %" PRId64
+                        ": a step may be split otherwise, but not be of another size",
+                        now, before);
+    return PKM_OK;
 }
 
 static pkm_status options_object(json_t **out, const pkm_option_set *set)
@@ -234,7 +267,6 @@ static pkm_status note_options(pkm_trainer *trainer)
 
 pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_set)
 {
-    const char *data_hash = pkm_data_hash(trainer->train_data);
     json_t *given = NULL, *saved = NULL;
     pkm_status status;
 
@@ -255,11 +287,29 @@ pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_
     json_decref(saved);
     PKM_TRY(status);
     trainer->values = pkm_options_values(trainer->options);
-    if (trainer->state.data_hash == NULL)
-        PKM_TRY(pkm_string_copy(&trainer->state.data_hash, data_hash));
-    else if (strcmp(trainer->state.data_hash, data_hash) != 0)
-        return pkm_fail(PKM_ERR_ARG, "the data set is not the one this run was trained on");
     return note_options(trainer);
+}
+
+pkm_status pkm_resume_data(pkm_trainer *trainer)
+{
+    const char *const parts[] = {pkm_data_tokenizer_hash(trainer->train_data),
+                                 pkm_data_hash(trainer->train_data),
+                                 pkm_data_hash(trainer->val_data)};
+    char text[PKM_HASH_HEX];
+    pkm_hash hash;
+
+    pkm_hash_init(&hash);
+    for (int i = 0; i < 3; i++)
+        pkm_hash_update(&hash, parts[i], strlen(parts[i]));
+    pkm_digest_hex(text, pkm_hash_digest(&hash));
+    if (trainer->state.data_hash == NULL)
+        return pkm_string_copy(&trainer->state.data_hash, text);
+    if (strcmp(trainer->state.data_hash, text) == 0)
+        return PKM_OK;
+    return pkm_fail(PKM_ERR_ARG,
+                    "%s: not the data set of this run: its text, its held-out side or its "
+                    "tokenizer is another; give the run's, or begin a new run with --init-from",
+                    trainer->data_dir);
 }
 
 /* What a caller gives beside init_from must be what that model is. */

@@ -76,6 +76,13 @@ static pkm_status give_up(const pkm_trainer *trainer, pkm_status status)
                     (long long)trainer->state.step, cause.message);
 }
 
+void pkm_trainer_prune(const pkm_trainer *trainer)
+{
+    if (pkm_run_folder_prune(&trainer->folder, trainer->values->keep_checkpoints,
+                             trainer->state.best_step) != PKM_OK)
+        warn(trainer, "is saved, but an older checkpoint could not be removed");
+}
+
 pkm_status pkm_trainer_save(pkm_trainer *trainer, bool must, bool *saved)
 {
     pkm_status status = save_checkpoint(trainer);
@@ -86,10 +93,7 @@ pkm_status pkm_trainer_save(pkm_trainer *trainer, bool must, bool *saved)
         status = publish(trainer);
     if (status == PKM_OK) {
         trainer->failed_saves = 0;
-        /* Old checkpoints are in nobody's way until the disk is full, which is told then. */
-        if (pkm_run_folder_prune(&trainer->folder, trainer->values->keep_checkpoints,
-                                 trainer->state.best_step) != PKM_OK)
-            warn(trainer, "is saved, but an older checkpoint could not be removed");
+        pkm_trainer_prune(trainer);
         return PKM_OK;
     }
     if (pkm_error_errno() != ENOSPC && pkm_error_errno() != EDQUOT)

@@ -15,4 +15,8 @@
  */
 pkm_status pkm_trainer_save(pkm_trainer *trainer, bool must, bool *saved);
 
+/* Removes the checkpoints that are neither among those kept nor the best; a warning tells if that
+ * fails: they are in nobody's way until the disk is full, which is told then. */
+void pkm_trainer_prune(const pkm_trainer *trainer);
+
 #endif

@@ -77,9 +77,8 @@ static pkm_status read_fields(pkm_train_state *out, const json_t *root, const ch
     const double most = DBL_MAX;
     const json_t *options;
     const char *hash, *isa, *dense;
-    int64_t format;
 
-    PKM_TRY(pkm_json_int(root, "format", 1, STATE_FORMAT, true, &format, path));
+    PKM_TRY(pkm_json_version(root, "format", STATE_FORMAT, path));
     PKM_TRY(pkm_json_int(root, "step", 0, UINT32_MAX, true, &out->step, path));
     PKM_TRY(pkm_json_int(root, "tokens", 0, INT64_MAX, true, &out->tokens, path));
     PKM_TRY(pkm_json_real(root, "wall", 0, most, true, &out->wall, path));

@@ -2,6 +2,7 @@
 /* The training loop: step, log, evaluate, save; the public face of src/train. */
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -253,10 +254,23 @@ static pkm_status settle(train_loop *loop)
     return status;
 }
 
+static void tell_finished(const pkm_trainer *trainer)
+{
+    char sentence[160];
+
+    snprintf(sentence, sizeof sentence,
+             "nothing to do: %lld of %lld steps are done; more --steps, --tokens or --epochs would "
+             "go on",
+             (long long)trainer->state.step, (long long)trainer->plan.steps);
+    pkm_trainer_warn(trainer, sentence);
+}
+
 static pkm_status run(train_loop *loop)
 {
     pkm_trainer *trainer = loop->trainer;
 
+    if (trainer->state.step >= trainer->plan.steps)
+        tell_finished(trainer);
     loop->wall_before = trainer->state.wall;
     loop->start_ns = pkm_clock_ns();
     loop->rate_tokens = trainer->state.tokens;

@@ -20,6 +20,7 @@ typedef struct pkm_trainer {
     pkm_train_plan plan;
     pkm_train_callback callback; /* may be NULL */
     void *user;
+    const char *data_dir;    /* borrowed */
     const char *init_from;   /* borrowed, or NULL */
     pkm_verify_level verify; /* of what is loaded */
 

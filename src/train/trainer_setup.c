@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "models/model_dir.h"
 #include "train/resume.h"
-#include "train/trainer.h"
+#include "train/save.h"
 
 enum { MAX_TOKENIZER_BYTES = 512 << 20 };
 
@@ -49,6 +49,7 @@ static pkm_status settle(pkm_trainer *trainer, pkm_gpt_config *config,
     size_t bytes;
 
     PKM_TRY(pkm_resume_options(trainer, options));
+    PKM_TRY(pkm_resume_data(trainer));
     PKM_TRY(pkm_resume_config(trainer, config, checkpoint, init_from));
     PKM_TRY(pkm_train_plan_make(&trainer->plan, trainer->values, config,
                                 pkm_data_tokens(trainer->train_data)));
@@ -144,6 +145,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     char *checkpoint = NULL; /* folder to go on from */
     pkm_status status;
 
+    trainer->data_dir = paths->data;
     trainer->init_from = paths->init_from;
     PKM_TRY(open_data(trainer, paths));
     if (paths->resume) {
@@ -164,6 +166,9 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
         status = pkm_resume_tensors(trainer, checkpoint, paths->init_from);
     if (status == PKM_OK)
         status = open_metrics(trainer);
+    /* What a process did not come to that ended between saving and removing. */
+    if (status == PKM_OK && checkpoint != NULL)
+        pkm_trainer_prune(trainer);
     pkm_free(checkpoint);
     return status;
 }

@@ -184,15 +184,15 @@ static void learn_kind(crash_test *test, work_kind kind)
            test->shared->calls.count, (double)facts->ns * 1e-9);
 }
 
-/* What a trial begins with: a marked point, each in its turn; every fourth time training and a
+/* What a trial begins with: a marked point, each in its turn; every fifth time training and a
  * random time. */
 static mark choose_mark(crash_test *test, int64_t trial)
 {
     const pkm_rng order = {.seed = test->rng.seed, .stream = 1};
     work_kind kind = draw(test, 2) == 0 ? WORK_F32 : WORK_BF16;
-    uint64_t turn = (uint64_t)(trial - trial / 4) % test->n_marks;
+    uint64_t turn = (uint64_t)(trial - trial / 5) % test->n_marks;
 
-    if (trial % 4 == 3)
+    if (trial % 5 == 4)
         return (mark){kind, {.after_ns = 1 + test->facts[kind].ns * draw(test, 1000) / 1000}};
     return test->marks[pkm_rng_permute(&order, turn, test->n_marks)];
 }

@@ -57,7 +57,7 @@ static pkm_status train_tokenizer(const char *const *texts, const char *out)
     return status;
 }
 
-/* Several shards of each side. A set that is whole is not made again. */
+/* Several shards of each side. A set that is whole already is refused: the work is done. */
 static pkm_status make_data(const char *const *texts, const small_world *world, const char *out)
 {
     const pkm_data_config config = {.val_fraction = 0.2, .shard_tokens = 20000};
@@ -67,12 +67,10 @@ static pkm_status make_data(const char *const *texts, const small_world *world, 
     pkm_status status;
 
     snprintf(meta, sizeof meta, "%s/meta.json", out);
-    if (pkm_file_exists(meta))
-        return PKM_OK;
     PKM_TRY(pkm_tokenizer_load(&tokenizer, world->data));
     status = pkm_data_prepare(&summary, out, tokenizer, texts, 1, &config);
     pkm_tokenizer_destroy(tokenizer);
-    return status;
+    return status == PKM_ERR_STATE && pkm_file_exists(meta) ? PKM_OK : status;
 }
 
 pkm_status work_do(work_kind kind, const small_world *world, const char *out, int threads, int keep,
