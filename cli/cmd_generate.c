@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "input_file.h"
 #include "model_file.h"
+#include "report.h"
 #include "stop.h"
 
 typedef struct generate_options {
@@ -16,8 +17,13 @@ typedef struct generate_options {
     double temperature, top_p;
     pkm_text_list stop;
     model_choice loading;
-    bool echo;
+    bool echo, json;
 } generate_options;
+
+typedef struct typed_text {
+    const char *text;
+    size_t bytes;
+} typed_text;
 
 static const pkm_option rows[] = {
     {.name = "model",
@@ -74,25 +80,36 @@ static const pkm_option rows[] = {
      .preset = "true",
      .help = "print the continuation alone, without the prompt"},
     MODEL_ROWS(generate_options, loading),
+    {.name = "json",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(generate_options, json),
+     .help = "print prompt and continuation as JSON, at the end"},
 };
 
 const pkm_option_table cmd_generate_options = CMD_OPTIONS(rows, generate_options);
 
-/* Ends generation when a signal asked to or nobody reads any more. */
-static int print_text(const char *text, size_t bytes, void *user)
-{
-    char *last = user;
+/* Where the text goes: standard output, or a buffer for JSON. */
+typedef struct text_sink {
+    FILE *file;
+    char last; /* character written */
+} text_sink;
 
-    if (fwrite(text, 1, bytes, stdout) != bytes || fflush(stdout) != 0)
+/* Ends generation when a signal asked to or nobody reads any more. */
+static int write_text(const char *text, size_t bytes, void *user)
+{
+    text_sink *sink = user;
+
+    if (fwrite(text, 1, bytes, sink->file) != bytes || fflush(sink->file) != 0)
         return 1;
     if (bytes > 0)
-        *last = text[bytes - 1];
+        sink->last = text[bytes - 1];
     return stop_signal();
 }
 
-static pkm_status generate(pkm_model *model, const generate_options *options, const char *prompt,
-                           size_t prompt_bytes)
+static pkm_status generate(pkm_model *model, const cmd_input *input, const typed_text *prompt,
+                           text_sink *sink, int64_t *n_generated)
 {
+    const generate_options *options = input->options;
     const pkm_generate_config config = {
         .max_tokens = options->tokens,
         .temperature = options->temperature,
@@ -102,36 +119,83 @@ static pkm_status generate(pkm_model *model, const generate_options *options, co
         .stop = options->stop.value,
         .n_stop = (int)options->stop.count,
     };
-    char last = '\n';
-    pkm_status status = PKM_OK;
 
-    if (options->echo && print_text(prompt, prompt_bytes, &last) != 0)
+    return pkm_model_generate(model, prompt->text, prompt->bytes, &config, write_text, sink,
+                              n_generated);
+}
+
+static pkm_status print_text(pkm_model *model, const cmd_input *input, const typed_text *prompt)
+{
+    const generate_options *options = input->options;
+    text_sink sink = {.file = stdout, .last = '\n'};
+    pkm_status status;
+
+    if (options->echo && write_text(prompt->text, prompt->bytes, &sink) != 0)
         return PKM_OK;
-    status = pkm_model_generate(model, prompt, prompt_bytes, &config, print_text, &last, NULL);
-    if (last != '\n')
+    status = generate(model, input, prompt, &sink, NULL);
+    if (sink.last != '\n')
         putchar('\n');
     return status;
+}
+
+static int print_json(pkm_model *model, const cmd_input *input, const typed_text *prompt)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    text_sink sink = {.file = open_memstream(&text, &bytes)};
+    int64_t n_generated;
+    pkm_status status;
+    int code;
+
+    if (sink.file == NULL)
+        return cmd_no_memory(input);
+    status = generate(model, input, prompt, &sink, &n_generated);
+    if (fclose(sink.file) != 0)
+        code = cmd_no_memory(input);
+    else if (status != PKM_OK)
+        code = cmd_status(input, status);
+    else
+        code = report_object(input,
+                             json_pack("{s:s%, s:s%, s:I}", "prompt", prompt->text, prompt->bytes,
+                                       "text", text, bytes, "tokens", (json_int_t)n_generated));
+    free(text);
+    return code;
+}
+
+static int continue_prompt(const cmd_input *input, const typed_text *prompt)
+{
+    const generate_options *options = input->options;
+    pkm_model *model;
+    pkm_status status = model_open(&model, options->model, &options->loading);
+    int code;
+
+    if (status != PKM_OK)
+        return cmd_status(input, status);
+    stop_catch();
+    if (options->json) {
+        code = print_json(model, input, prompt);
+    } else {
+        status = print_text(model, input, prompt);
+        code = status == PKM_OK ? CMD_DONE : cmd_status(input, status);
+    }
+    pkm_model_destroy(model);
+    return code == CMD_DONE && stop_signal() != 0 ? 128 + stop_signal() : code;
 }
 
 int cmd_generate(const cmd_input *input)
 {
     const generate_options *options = input->options;
-    bool piped = strcmp(options->prompt, "-") == 0;
-    size_t bytes = strlen(options->prompt);
-    char *read = piped ? input_read(input, NULL, &bytes) : NULL;
-    pkm_model *model;
-    pkm_status status;
+    typed_text prompt = {options->prompt, strlen(options->prompt)};
+    char *read = NULL;
+    int code;
 
-    if (piped && read == NULL)
-        return CMD_FAILED;
-    status = model_open(&model, options->model, &options->loading);
-    if (status == PKM_OK) {
-        stop_catch();
-        status = generate(model, options, piped ? read : options->prompt, bytes);
-        pkm_model_destroy(model);
+    if (strcmp(options->prompt, "-") == 0) {
+        read = input_read(input, NULL, &prompt.bytes);
+        if (read == NULL)
+            return CMD_FAILED;
+        prompt.text = read;
     }
+    code = continue_prompt(input, &prompt);
     free(read);
-    if (status != PKM_OK)
-        return cmd_status(input, status);
-    return stop_signal() == 0 ? CMD_DONE : 128 + stop_signal();
+    return code;
 }

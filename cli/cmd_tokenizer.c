@@ -6,11 +6,13 @@
 #include "cmd.h"
 #include "output_folder.h"
 #include "progress.h"
+#include "report.h"
 #include "stop.h"
 
 typedef struct train_options {
     int64_t vocab_size, max_bytes;
     const char *out;
+    bool json;
 } train_options;
 
 static const pkm_option rows[] = {
@@ -35,6 +37,10 @@ static const pkm_option rows[] = {
      .preset = "0",
      .unit = "bytes",
      .help = "text read at most; 0: all"},
+    {.name = "json",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(train_options, json),
+     .help = "print the result as JSON"},
 };
 
 const pkm_option_table cmd_tokenizer_train_options = CMD_OPTIONS(rows, train_options);
@@ -53,6 +59,20 @@ static bool check_out(const cmd_input *input, const char *dir)
     return false;
 }
 
+static int print_result(const cmd_input *input, const pkm_tokenizer *tokenizer)
+{
+    const train_options *options = input->options;
+    long long tokens = (long long)pkm_tokenizer_vocab_size(tokenizer);
+
+    if (options->json)
+        return report_object(input, json_pack("{s:s+, s:I, s:s}", "path", options->out,
+                                              "/tokenizer.json", "tokens", (json_int_t)tokens,
+                                              "hash", pkm_tokenizer_hash(tokenizer)));
+    printf("%s/tokenizer.json: %lld tokens, hash %s\n", options->out, tokens,
+           pkm_tokenizer_hash(tokenizer));
+    return CMD_DONE;
+}
+
 int cmd_tokenizer_train(const cmd_input *input)
 {
     const train_options *options = input->options;
@@ -65,6 +85,7 @@ int cmd_tokenizer_train(const cmd_input *input)
     };
     pkm_tokenizer *tokenizer = NULL;
     pkm_status status;
+    int code = CMD_DONE;
 
     if (!check_out(input, options->out))
         return CMD_FAILED;
@@ -74,8 +95,7 @@ int cmd_tokenizer_train(const cmd_input *input)
     if (status == PKM_OK)
         status = pkm_tokenizer_save(tokenizer, options->out);
     if (status == PKM_OK)
-        printf("%s/tokenizer.json: %lld tokens, hash %s\n", options->out,
-               (long long)pkm_tokenizer_vocab_size(tokenizer), pkm_tokenizer_hash(tokenizer));
+        code = print_result(input, tokenizer);
     pkm_tokenizer_destroy(tokenizer);
-    return status == PKM_OK ? CMD_DONE : cmd_status(input, status);
+    return status == PKM_OK ? code : cmd_status(input, status);
 }

@@ -8,12 +8,13 @@
 
 #include "cmd.h"
 #include "input_file.h"
+#include "report.h"
 #include "stop.h"
 #include "train_view.h"
 
 typedef struct train_options {
     const char *data, *out, *config, *init_from;
-    bool resume, print_config;
+    bool resume, print_config, json;
     int verify; /* pkm_verify_level */
 } train_options;
 
@@ -60,6 +61,10 @@ static const pkm_option rows[] = {
      .type = PKM_OPTION_BOOL,
      .offset = offsetof(train_options, print_config),
      .help = "print the options as JSON for --config, and stop"},
+    {.name = "json",
+     .type = PKM_OPTION_BOOL,
+     .offset = offsetof(train_options, json),
+     .help = "print the result as JSON"},
 };
 
 const pkm_option_table cmd_train_options = CMD_OPTIONS(rows, train_options);
@@ -121,6 +126,26 @@ static void print_resume_command(const cmd_input *input)
     fputs(options->resume ? "\n" : " --resume\n", stderr);
 }
 
+/* Without an evaluation the loss is no number: null in JSON. */
+static int print_result(const cmd_input *input, const pkm_train_result *result)
+{
+    const train_options *options = input->options;
+    bool scored = isfinite(result->val_loss);
+
+    if (options->json)
+        return report_object(
+            input,
+            json_pack("{s:s, s:I, s:I, s:o, s:o}", "run", options->out, "step",
+                      (json_int_t)result->step, "tokens", (json_int_t)result->tokens, "val_loss",
+                      scored ? json_real(result->val_loss) : json_null(), "val_perplexity",
+                      scored ? json_real(exp(result->val_loss)) : json_null()));
+    printf("%s: step %" PRId64 ", %" PRId64 " tokens", options->out, result->step, result->tokens);
+    if (scored)
+        printf(", held-out loss %.4f, perplexity %.2f", result->val_loss, exp(result->val_loss));
+    putchar('\n');
+    return CMD_DONE;
+}
+
 static int train(const cmd_input *input)
 {
     const train_options *options = input->options;
@@ -146,11 +171,7 @@ static int train(const cmd_input *input)
             print_resume_command(input);
         return code;
     }
-    printf("%s: step %" PRId64 ", %" PRId64 " tokens", options->out, result.step, result.tokens);
-    if (isfinite(result.val_loss))
-        printf(", held-out loss %.4f, perplexity %.2f", result.val_loss, exp(result.val_loss));
-    putchar('\n');
-    return CMD_DONE;
+    return print_result(input, &result);
 }
 
 /* An option of a memory that is not there would be ignored without a word. A run or a model to

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,4 +79,14 @@ void report_print(const char *json, bool as_json)
     else
         puts(json);
     json_decref(report);
+}
+
+int report_object(const cmd_input *input, json_t *object)
+{
+    if (object == NULL)
+        return cmd_fail(input, "no JSON: out of memory, or text or a path that is not UTF-8");
+    (void)json_dumpf(object, stdout, JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(object);
+    return CMD_DONE;
 }
