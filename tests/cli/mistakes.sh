@@ -38,14 +38,14 @@ state() {
 
 # trim TEXT: without blanks around it.
 trim() {
-    echo "$1" | sed 's/^ *//; s/ *$//'
+    printf '%s\n' "$1" | sed 's/^ *//; s/ *$//'
 }
 
 # mistake NAME CODE PARTS COMMAND: one row, under the present conditions ($as runs it as someone,
 # $leaves names what may change).
 mistake() {
     state >../before
-    eval "env $as $(echo "$4" | sed -n 's/^\(PKM_[A-Z]*=[^ ]*\) .*/\1/p') \"\$PKM\" ${4#PKM_*=* }" \
+    eval "env $as $(printf "%s\n" "$4" | sed -n 's/^\(PKM_[A-Z]*=[^ ]*\) .*/\1/p') \"\$PKM\" ${4#PKM_*=* }" \
         </dev/null >../out 2>../err
     code=$?
     [ $code -eq "$2" ] || fail "$1: exit code $code, expected $2: $(head -n 3 ../err)"
@@ -83,7 +83,7 @@ while read -r line; do
         [ -z "$skip" ] || continue
         rest=${line#* :: }
         mistake "$(trim "${line%% :: *}")" "$(trim "${rest%% :: *}")" \
-            "$(trim "$(echo "${rest#* :: }" | sed 's/ :: .*//')")" "$(echo "$line" | sed 's/.* :: //')"
+            "$(trim "$(printf "%s\n" "${rest#* :: }" | sed 's/ :: .*//')")" "$(printf "%s\n" "$line" | sed 's/.* :: //')"
         count=$((count + 1))
         ;;
     *) fail "no row: $line" ;;
