@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/dtype.h"
 #include "base/rng.h"
+#include "base/size.h"
 #include "memory/memory_parts.h"
 #include "memory/row_pass.h"
 #include "timing.h"
@@ -117,8 +118,8 @@ static pkm_status measure(const phase *phases, int n_phases, int64_t runs, layer
     double *seconds;
     pkm_status status = PKM_OK;
 
-    PKM_TRY(
-        pkm_alloc_array((void **)&seconds, (size_t)(n_phases * runs), sizeof *seconds, "timings"));
+    PKM_TRY(pkm_alloc_array((void **)&seconds, pkm_size_product((size_t)n_phases, (size_t)runs),
+                            sizeof *seconds, "timings"));
     for (int64_t run = -1; run < runs; run++) /* the first warms up */
         for (int i = 0; i < n_phases; i++) {
             uint64_t start = pkm_clock_ns();
@@ -213,7 +214,8 @@ static pkm_status create(layer_bench *bench, const layer_values *values)
     PKM_TRY(allocate_floats(&bench->weights, values->tokens * hits));
     PKM_TRY(allocate_floats(&bench->dweights, values->tokens * hits));
     PKM_TRY(allocate_floats(&bench->r, values->tokens * value_dim));
-    PKM_TRY(pkm_alloc_array((void **)&bench->ids, (size_t)(values->tokens * hits),
+    PKM_TRY(pkm_alloc_array((void **)&bench->ids,
+                            pkm_size_product((size_t)values->tokens, (size_t)hits),
                             sizeof *bench->ids, "a benchmark"));
     return pkm_memory_create(&bench->memory, &config, &options, NULL);
 }

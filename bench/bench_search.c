@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/rng.h"
+#include "base/size.h"
 #include "pkm/memory.h"
 #include "timing.h"
 
@@ -57,19 +58,21 @@ static pkm_status create(search_bench *bench, const search_values *values)
 {
     const pkm_search_config config = {values->heads, values->n_keys, values->key_dim, values->topk,
                                       values->precision == 1 ? PKM_BF16 : PKM_F32};
-    size_t n_queries = (size_t)(values->tokens * values->heads);
+    size_t n_queries = pkm_size_product((size_t)values->tokens, (size_t)values->heads);
     size_t n_keys = (size_t)(values->heads * values->n_keys * values->key_dim);
     pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("keys")};
 
     bench->tokens = values->tokens;
     PKM_TRY(pkm_search_create(&bench->search, &config));
     PKM_TRY(pkm_alloc_array((void **)&bench->keys, n_keys, sizeof(float), "keys"));
-    PKM_TRY(pkm_alloc_array((void **)&bench->queries, n_queries * (size_t)values->key_dim,
-                            sizeof(float), "queries"));
-    PKM_TRY(pkm_alloc_array((void **)&bench->ids, n_queries * (size_t)values->topk, sizeof(int32_t),
-                            "ids"));
-    PKM_TRY(pkm_alloc_array((void **)&bench->scores, n_queries * (size_t)values->topk,
-                            sizeof(float), "scores"));
+    PKM_TRY(pkm_alloc_array((void **)&bench->queries,
+                            pkm_size_product(n_queries, (size_t)values->key_dim), sizeof(float),
+                            "queries"));
+    PKM_TRY(pkm_alloc_array((void **)&bench->ids, pkm_size_product(n_queries, (size_t)values->topk),
+                            sizeof(int32_t), "ids"));
+    PKM_TRY(pkm_alloc_array((void **)&bench->scores,
+                            pkm_size_product(n_queries, (size_t)values->topk), sizeof(float),
+                            "scores"));
     PKM_TRY(pkm_alloc(&bench->workspace, pkm_search_workspace(bench->search), "workspace"));
     pkm_rng_fill_normal(bench->keys, (int64_t)n_keys, &rng, 0, 1);
     rng.stream = pkm_rng_stream("queries");

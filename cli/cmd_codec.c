@@ -142,7 +142,7 @@ static int parse_ids(codec *work, const char *text, size_t bytes, int64_t line, 
 
     if (most > work->ids_capacity) {
         free(work->ids);
-        work->ids = malloc(most * sizeof *work->ids);
+        work->ids = calloc(most, sizeof *work->ids);
         work->ids_capacity = work->ids == NULL ? 0 : most;
         if (work->ids == NULL)
             return cmd_no_memory(work->input);

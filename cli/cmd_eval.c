@@ -133,7 +133,8 @@ static pkm_status show(const pkm_eval_result *result, bool as_json)
 int cmd_eval(const cmd_input *input)
 {
     const eval_options *options = input->options;
-    int n_options = (int)options->text.count, n_files = n_options + input->n_args;
+    int n_options = (int)options->text.count; /* <= PKM_LIST_MAX */
+    int n_files = n_options + input->n_args;
     bool data = options->data[0] != '\0';
     pkm_eval_result result;
     const char **files;
@@ -145,7 +146,7 @@ int cmd_eval(const cmd_input *input)
         return cmd_usage(input, "--max-tokens goes with --data: files of --text are read whole");
     if (data && input->n_args > 0)
         return cmd_usage(input, "unexpected argument '%s'", input->args[0]);
-    files = calloc((size_t)n_files + 1, sizeof *files);
+    files = calloc((size_t)(data ? 1 : n_files), sizeof *files);
     if (files == NULL)
         return cmd_no_memory(input);
     memcpy(files, options->text.value, (size_t)n_options * sizeof *files);

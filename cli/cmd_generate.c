@@ -117,7 +117,7 @@ static pkm_status generate(pkm_model *model, const cmd_input *input, const typed
         .top_p = options->top_p,
         .seed = (uint64_t)options->seed,
         .stop = options->stop.value,
-        .n_stop = (int)options->stop.count,
+        .n_stop = (int)options->stop.count, /* <= PKM_LIST_MAX */
     };
 
     return pkm_model_generate(model, prompt->text, prompt->bytes, &config, write_text, sink,

@@ -81,7 +81,8 @@ PKM_API size_t pkm_search_workspace(const pkm_search *search);
  *           (fp32 sum descending, rank in half 1 ascending, rank in half 2 ascending).
  * Shapes:   ids [N, H, k] i32, scores [N, H, k] f32, best first; queries [N, H, d_k] f32
  * Memory:   workspace of pkm_search_workspace bytes, 64-byte aligned; allocation: none
- * Errors:   PKM_ERR_NUMERIC if a half score is not finite: ids are then in range but meaningless
+ * Errors:   PKM_ERR_ARG if n_rows is negative or above 2^31 - 1; PKM_ERR_NUMERIC if a half score is
+ *           not finite: ids are then in range but meaningless
  * Threads:  concurrent calls allowed on a const object, each with its own workspace
  * Since:    0.1
  */
@@ -111,7 +112,7 @@ typedef struct pkm_bag {
 PKM_API pkm_status pkm_bag_forward(float *y, const pkm_bag *bag);
 
 /**
- * Bytes of scratch pkm_bag_backward needs.
+ * Bytes of scratch pkm_bag_backward needs; SIZE_MAX if a size is out of its range.
  *
  * Threads: any thread
  * Since:   0.1
@@ -193,8 +194,9 @@ typedef struct pkm_store pkm_store;
 /**
  * Makes a store; values and moments are zero.
  *
- * Memory:  in memory with huge pages asked for, or in a file at map_path, which must not exist:
- *          it is a scratch area, nameless as soon as it is mapped, gone with the process
+ * Memory:  in memory with huge pages asked for, each taken when it is first written (a table larger
+ *          than what the machine has may be granted here); or in a file at map_path, which must
+ *          not exist: it is a scratch area, nameless as soon as it is mapped, gone with the process
  * Errors:  PKM_ERR_ARG names the field that is out of its range; PKM_ERR_NOMEM (memory or disk);
  *          PKM_ERR_IO names map_path
  * Threads: any thread

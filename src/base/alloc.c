@@ -41,38 +41,45 @@ static pkm_status out_of_memory(size_t bytes, const char *what)
 
 pkm_status pkm_alloc(void **out, size_t bytes, const char *what)
 {
-    size_t padded;
     void *block;
 
-    if (!pkm_size_add(bytes, PKM_ALIGN - (bytes % PKM_ALIGN), &padded) || hook_fails(bytes))
-        return out_of_memory(bytes, what);
-    block = aligned_alloc(PKM_ALIGN, padded);
-    if (block == NULL)
+    /* Of exactly this size, so that sanitizers see an overrun of one byte. */
+    if (bytes > PTRDIFF_MAX || hook_fails(bytes) ||
+        posix_memalign(&block, PKM_ALIGN, bytes > 0 ? bytes : 1) != 0)
         return out_of_memory(bytes, what);
     count(1);
     *out = block;
     return PKM_OK;
 }
 
+/* As pkm_alloc; *bytes = the product. */
+static pkm_status alloc_product(void **out, size_t *bytes, size_t count, size_t element_bytes,
+                                const char *what)
+{
+    if (!pkm_size_mul(count, element_bytes, bytes))
+        return pkm_fail(PKM_ERR_NOMEM, "out of memory: %zu x %zu bytes for %s", count,
+                        element_bytes, what);
+    return pkm_alloc(out, *bytes, what);
+}
+
 pkm_status pkm_alloc_array(void **out, size_t count, size_t element_bytes, const char *what)
 {
     size_t bytes;
 
-    if (!pkm_size_mul(count, element_bytes, &bytes))
-        return pkm_fail(PKM_ERR_NOMEM, "out of memory: %zu x %zu bytes for %s", count,
-                        element_bytes, what);
-    PKM_TRY(pkm_alloc(out, bytes, what));
+    PKM_TRY(alloc_product(out, &bytes, count, element_bytes, what));
     memset(*out, 0, bytes);
     return PKM_OK;
 }
 
-pkm_status pkm_alloc_grow(void **block, size_t used_bytes, size_t bytes, const char *what)
+pkm_status pkm_alloc_grow(void **block, size_t used, size_t count, size_t element_bytes,
+                          const char *what)
 {
+    size_t bytes;
     void *larger;
 
-    PKM_TRY(pkm_alloc(&larger, bytes, what));
-    if (used_bytes > 0)
-        memcpy(larger, *block, used_bytes);
+    PKM_TRY(alloc_product(&larger, &bytes, count, element_bytes, what));
+    if (used > 0)
+        memcpy(larger, *block, used * element_bytes);
     pkm_free(*block);
     *block = larger;
     return PKM_OK;
@@ -89,7 +96,7 @@ pkm_status pkm_pages_alloc(void **out, size_t bytes, const char *what)
 {
     void *pages;
 
-    if (hook_fails(bytes))
+    if (bytes > PTRDIFF_MAX || hook_fails(bytes))
         return out_of_memory(bytes, what);
     /* Not reserved: plans are laid out, measured and refused before a page is touched. */
     pages = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE,

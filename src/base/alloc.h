@@ -21,10 +21,11 @@ pkm_status pkm_alloc(void **out, size_t bytes, const char *what);
 pkm_status pkm_alloc_array(void **out, size_t count, size_t element_bytes, const char *what);
 
 /*
- * Grows *block from `used_bytes` of content to at least `bytes`; on failure *block is unchanged.
- * `*block` may be NULL with used_bytes 0.
+ * Grows *block from `used` elements of content to room for `count`, the product checked; on failure
+ * *block is unchanged. `*block` may be NULL with used 0.
  */
-pkm_status pkm_alloc_grow(void **block, size_t used_bytes, size_t bytes, const char *what);
+pkm_status pkm_alloc_grow(void **block, size_t used, size_t count, size_t element_bytes,
+                          const char *what);
 
 /* Releases a block of the three functions above; NULL is allowed. */
 void pkm_free(void *block);

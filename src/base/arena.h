@@ -6,7 +6,6 @@
 #ifndef PKM_BASE_ARENA_H
 #define PKM_BASE_ARENA_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,23 +13,17 @@
 #include "base/size.h"
 
 typedef struct pkm_arena {
-    char *base;      /* NULL while measuring */
-    size_t used;     /* bytes handed out, alignment included */
-    bool overflowed; /* a size did not fit size_t: checked once, after carving */
+    char *base;  /* NULL while measuring */
+    size_t used; /* bytes handed out, alignment included; SIZE_MAX: too many, none can be had */
 } pkm_arena;
 
 /* The next piece of count * element_bytes bytes, 64-byte aligned; NULL while measuring. */
 static inline void *pkm_arena_take(pkm_arena *arena, size_t count, size_t element_bytes)
 {
-    size_t bytes = 0, start = arena->used, end = 0;
+    size_t start = arena->used;
+    size_t bytes = pkm_round_up(pkm_size_product(count, element_bytes), PKM_ALIGN);
 
-    if (!pkm_size_mul(count, element_bytes, &bytes) ||
-        !pkm_size_add(bytes, PKM_ALIGN - 1, &bytes) ||
-        !pkm_size_add(start, bytes / PKM_ALIGN * PKM_ALIGN, &end)) {
-        arena->overflowed = true;
-        return NULL;
-    }
-    arena->used = end;
+    arena->used = pkm_size_sum(start, bytes);
     return arena->base == NULL ? NULL : arena->base + start;
 }
 

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "base/size.h"
 
 /* Without an allocation: the name is in its place by now, and only the disk may still fail. */
 pkm_status pkm_parent_sync(const char *path)
@@ -73,10 +74,10 @@ pkm_status pkm_directory_create(const char *path)
 static pkm_status names_add(pkm_names *names, const char *name)
 {
     if (names->count == names->capacity) {
-        size_t larger = names->capacity == 0 ? 32 : 2 * names->capacity;
+        size_t larger = names->capacity == 0 ? 32 : pkm_size_product(2, names->capacity);
 
-        PKM_TRY(pkm_alloc_grow((void **)&names->name, names->count * sizeof *names->name,
-                               larger * sizeof *names->name, "the names in a folder"));
+        PKM_TRY(pkm_alloc_grow((void **)&names->name, names->count, larger, sizeof *names->name,
+                               "the names in a folder"));
         names->capacity = larger;
     }
     PKM_TRY(pkm_string_copy(&names->name[names->count], name));

@@ -104,7 +104,7 @@ pkm_status pkm_file_read(char **out, size_t *size_bytes, const char *path, size_
     if (status == PKM_OK && size > LARGE_BYTES)
         status = pkm_memory_check(size, path, "free some, or map the file where that is offered");
     if (status == PKM_OK)
-        status = pkm_alloc((void **)&data, size + 1, path);
+        status = pkm_alloc((void **)&data, pkm_size_sum(size, 1), path);
     if (status == PKM_OK)
         status = pkm_file_fill(fd, data, size, path);
     pkm_io()->close(fd);
@@ -176,7 +176,7 @@ pkm_status pkm_path_join(char **out, const char *a, const char *b)
     bool slash = a_bytes > 0 && a[a_bytes - 1] != '/';
     char *path;
 
-    PKM_TRY(pkm_alloc((void **)&path, a_bytes + b_bytes + 2, "a path"));
+    PKM_TRY(pkm_alloc((void **)&path, pkm_size_sum(pkm_size_sum(a_bytes, b_bytes), 2), "a path"));
     memcpy(path, a, a_bytes);
     if (slash)
         path[a_bytes++] = '/';

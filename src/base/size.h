@@ -3,6 +3,7 @@
 #ifndef PKM_BASE_SIZE_H
 #define PKM_BASE_SIZE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,32 @@ static inline bool pkm_size_add(size_t a, size_t b, size_t *out)
     return true;
 }
 
+/*
+ * The same where the result goes to an allocation, a layout or a limit: what does not fit is
+ * SIZE_MAX, which all of these refuse.
+ */
+static inline size_t pkm_size_product(size_t a, size_t b)
+{
+    size_t out = SIZE_MAX;
+
+    (void)pkm_size_mul(a, b, &out);
+    return out;
+}
+
+static inline size_t pkm_size_sum(size_t a, size_t b)
+{
+    size_t out = SIZE_MAX;
+
+    (void)pkm_size_add(a, b, &out);
+    return out;
+}
+
+/* For printf's widths and for lengths that are compared with small limits: value, or INT_MAX. */
+static inline int pkm_size_int(size_t value)
+{
+    return value < INT_MAX ? (int)value : INT_MAX;
+}
+
 /* *out = product of dims (each >= 0) times element_bytes, or false. */
 static inline bool pkm_size_shape(const int64_t *dims, int n_dims, size_t element_bytes,
                                   size_t *out)
@@ -47,9 +74,12 @@ static inline int64_t pkm_ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* The next multiple, or SIZE_MAX. */
 static inline size_t pkm_round_up(size_t value, size_t multiple)
 {
-    return (value + multiple - 1) / multiple * multiple;
+    size_t rest = value % multiple;
+
+    return rest == 0 ? value : pkm_size_sum(value, multiple - rest);
 }
 
 static inline int64_t pkm_min_i64(int64_t a, int64_t b)

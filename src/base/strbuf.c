@@ -21,7 +21,7 @@ static pkm_status reserve(pkm_strbuf *buffer, size_t extra)
     while (larger < needed)
         if (!pkm_size_mul(larger, 2, &larger))
             larger = needed;
-    PKM_TRY(pkm_alloc_grow((void **)&buffer->data, buffer->length, larger, "text"));
+    PKM_TRY(pkm_alloc_grow((void **)&buffer->data, buffer->length, larger, 1, "text"));
     buffer->capacity = larger;
     buffer->data[buffer->length] = '\0';
     return PKM_OK;

@@ -41,7 +41,8 @@ static pkm_status pack(pkm_dense_few *few, few_job *job)
         return PKM_OK;
     if (few->rows == NULL)
         PKM_TRY(pkm_alloc(&few->rows,
-                          (size_t)(few->n_in * few->n_out) * pkm_dtype_bytes(few->dtype),
+                          pkm_size_product(pkm_size_product((size_t)few->n_in, (size_t)few->n_out),
+                                           pkm_dtype_bytes(few->dtype)),
                           "a weight for decoding"));
     pkm_parallel(few->n_out, pack_row, job);
     few->fresh = true;

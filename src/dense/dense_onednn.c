@@ -7,6 +7,7 @@
  */
 #include "base/alloc.h"
 #include "base/dtype.h"
+#include "base/size.h"
 #include "dense/dense.h"
 #include "dense/dense_check.h"
 #include "dense/dense_few.h"
@@ -160,8 +161,10 @@ pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *gr
 size_t pkm_dense_bytes(const pkm_dense_config *config)
 {
     size_t element = pkm_dtype_bytes(native_dtype(config->compute));
+    size_t forms = config->backward ? 2 : 1;
 
-    return (size_t)(config->n_in * config->n_out) * element * (config->backward ? 2 : 1);
+    return pkm_size_product(pkm_size_product((size_t)config->n_in, (size_t)config->n_out),
+                            pkm_size_product(element, forms));
 }
 
 const char *pkm_dense_provider(void)

@@ -183,7 +183,8 @@ pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *gr
 
 size_t pkm_dense_bytes(const pkm_dense_config *config)
 {
-    return (size_t)(config->n_in * config->n_out) * pkm_dtype_bytes(config->compute);
+    return pkm_size_product(pkm_size_product((size_t)config->n_in, (size_t)config->n_out),
+                            pkm_dtype_bytes(config->compute));
 }
 
 const char *pkm_dense_provider(void)

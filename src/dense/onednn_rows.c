@@ -73,7 +73,8 @@ static pkm_status round_weight(const pkm_rows_product *product, pkm_dense_scratc
     round_job job = {.from = *weight, .count = product->k * product->n};
     void *copy;
 
-    PKM_TRY(pkm_dense_scratch_reserve(scratch, &copy, (size_t)job.count * sizeof(float)));
+    PKM_TRY(pkm_dense_scratch_reserve(scratch, &copy,
+                                      pkm_size_product((size_t)job.count, sizeof(float))));
     job.to = copy;
     pkm_parallel(pkm_ceil_div(job.count, ROUND_BLOCK), round_block, &job);
     *weight = job.to;
@@ -111,11 +112,14 @@ static pkm_status plan_scratch(rows_job *job, pkm_dense_scratch *scratch)
             own = pkm_gemm_scratch_bytes(job->gemm[block]);
     (void)pkm_arena_take(&arena, own, 1);
     job->stage_x = arena.used;
-    (void)pkm_arena_take(&arena, (size_t)(rows * product->k), pkm_dtype_bytes(product->native));
+    (void)pkm_arena_take(&arena, pkm_size_product((size_t)rows, (size_t)product->k),
+                         pkm_dtype_bytes(product->native));
     job->stage_y = arena.used;
-    (void)pkm_arena_take(&arena, (size_t)(rows * product->n), pkm_dtype_bytes(job->result));
+    (void)pkm_arena_take(&arena, pkm_size_product((size_t)rows, (size_t)product->n),
+                         pkm_dtype_bytes(job->result));
     job->thread_bytes = arena.used;
-    PKM_TRY(pkm_dense_scratch_reserve(scratch, &data, arena.used * (size_t)pkm_threads()));
+    PKM_TRY(pkm_dense_scratch_reserve(scratch, &data,
+                                      pkm_size_product(arena.used, (size_t)pkm_threads())));
     job->scratch = data;
     return PKM_OK;
 }

@@ -110,7 +110,8 @@ static void carve(weight_job *job, pkm_arena *arena)
 {
     const pkm_weight_product *product = job->product;
     size_t element = pkm_dtype_bytes(product->native);
-    size_t own = (size_t)(COPY_ROWS * pkm_max_i64(product->m, product->n)) * element, form = 0;
+    size_t widest = (size_t)pkm_max_i64(product->m, product->n), form = 0;
+    size_t own = pkm_size_product(COPY_ROWS, pkm_size_product(widest, element));
 
     for (int block = WHOLE; block <= REST; block++) {
         if (job->gemm[block] == NULL)
@@ -119,11 +120,15 @@ static void carve(weight_job *job, pkm_arena *arena)
         if (pkm_gemm_scratch_bytes(job->gemm[block]) > own)
             own = pkm_gemm_scratch_bytes(job->gemm[block]);
     }
-    job->turned = pkm_arena_take(arena, (size_t)(product->m * job->rows), element);
+    job->turned =
+        pkm_arena_take(arena, pkm_size_product((size_t)product->m, (size_t)job->rows), element);
     job->form = pkm_arena_take(arena, form, 1);
-    job->partial = pkm_arena_take(
-        arena, job->call->sums == NULL ? 0 : (size_t)(job->rows / COPY_ROWS * summed_width(job)),
-        sizeof(float));
+    job->partial =
+        pkm_arena_take(arena,
+                       job->call->sums == NULL ? 0
+                                               : pkm_size_product((size_t)(job->rows / COPY_ROWS),
+                                                                  (size_t)summed_width(job)),
+                       sizeof(float));
     job->thread_bytes = pkm_round_up(own, PKM_ALIGN);
     job->scratch = pkm_arena_take(arena, (size_t)pkm_threads(), job->thread_bytes);
 }

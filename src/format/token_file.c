@@ -81,6 +81,8 @@ pkm_status pkm_token_writer_write(pkm_token_writer *writer, const int32_t *ids, 
     unsigned char chunk[4 * CHUNK_IDS];
     int width = writer->layout->width;
 
+    if (count > PKM_TOKEN_FILE_MAX - writer->count)
+        return pkm_fail(PKM_ERR_ARG, "a file of more than %d numbers", PKM_TOKEN_FILE_MAX);
     for (int64_t done = 0; done < count; done += CHUNK_IDS) {
         int64_t n = count - done < CHUNK_IDS ? count - done : CHUNK_IDS;
         size_t bytes = (size_t)(n * width);
@@ -105,7 +107,7 @@ pkm_status pkm_token_writer_commit(pkm_token_writer *writer, pkm_digest *digest)
 
     put(header, writer->layout->magic, 4);
     put(header + 4, writer->layout->version, 4);
-    put(header + 8, (int32_t)writer->count, 4);
+    put(header + 8, (int32_t)writer->count, 4); /* <= PKM_TOKEN_FILE_MAX */
     PKM_TRY(pkm_writer_patch(writer->file, 0, header, sizeof header));
     PKM_TRY(pkm_writer_commit(writer->file));
     *digest = pkm_hash_digest(&writer->hash);

@@ -75,8 +75,8 @@ pkm_status pkm_places_fit(pkm_place *places, int n_places, size_t *arena_bytes)
     size_t end = 0;
 
     PKM_TRY(round_sizes(places, n_places));
-    PKM_TRY(pkm_alloc_array((void **)&by_size, 2 * (size_t)n_places, sizeof *by_size,
-                            "planning the arena"));
+    PKM_TRY(pkm_alloc_array((void **)&by_size, pkm_size_product(2, (size_t)n_places),
+                            sizeof *by_size, "planning the arena"));
     placed = by_size + n_places;
     for (int i = 0; i < n_places; i++)
         insert_sorted(by_size, i, &places[i], is_larger);

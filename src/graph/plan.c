@@ -248,7 +248,7 @@ static pkm_status plan_places(pkm_plan *plan)
 
     PKM_TRY(plan_check(plan));
     plan->end = plan->loss != NULL ? 2 * tape->n_nodes : tape->n_nodes;
-    PKM_TRY(pkm_alloc_array((void **)&plan->places, 2 * (size_t)tape->n_entries,
+    PKM_TRY(pkm_alloc_array((void **)&plan->places, pkm_size_product(2, (size_t)tape->n_entries),
                             sizeof *plan->places, "planning a tape"));
     PKM_TRY(plan_gradients(plan));
     PKM_TRY(plan_data(plan));

@@ -56,8 +56,7 @@ static pkm_status list_reserve(void **list, int count, int *capacity)
 
     if (count < *capacity)
         return PKM_OK;
-    PKM_TRY(pkm_alloc_grow(list, (size_t)count * sizeof(void *), (size_t)larger * sizeof(void *),
-                           "a tape's list"));
+    PKM_TRY(pkm_alloc_grow(list, (size_t)count, (size_t)larger, sizeof(void *), "a tape's list"));
     *capacity = larger;
     return PKM_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pure functions over a caller's table: weighted bag, its gradient, the row optimiser. */
 #include "base/alloc.h"
+#include "base/size.h"
 #include "memory/memory_config.h"
 #include "memory/row_pass.h"
 #include "pkm/memory.h"
@@ -12,16 +13,21 @@ static pkm_status check_table(pkm_dtype dtype, int64_t slots, int64_t value_dim)
     return pkm_store_config_check(&table);
 }
 
+static pkm_status check_sizes(const pkm_bag *bag)
+{
+    PKM_TRY(check_table(bag->dtype, bag->slots, bag->value_dim));
+    PKM_TRY(pkm_check_range("n_rows", bag->n_rows, 0, INT32_MAX));
+    PKM_TRY(pkm_check_range("hits", bag->hits, 0, INT32_MAX));
+    return pkm_check_range("n_rows * hits", bag->n_rows * bag->hits, 0, INT32_MAX);
+}
+
 static pkm_status check_bag(const pkm_bag *bag)
 {
     int64_t n_hits;
     bool outside = false;
 
-    PKM_TRY(check_table(bag->dtype, bag->slots, bag->value_dim));
-    PKM_TRY(pkm_check_range("n_rows", bag->n_rows, 0, INT32_MAX));
-    PKM_TRY(pkm_check_range("hits", bag->hits, 0, INT32_MAX));
+    PKM_TRY(check_sizes(bag));
     n_hits = bag->n_rows * bag->hits;
-    PKM_TRY(pkm_check_range("n_rows * hits", n_hits, 0, INT32_MAX));
     for (int64_t i = 0; i < n_hits; i++)
         outside |= bag->ids[i] < 0 || bag->ids[i] >= bag->slots;
     for (int64_t i = 0; outside && i < n_hits; i++)
@@ -50,6 +56,8 @@ size_t pkm_bag_workspace(const pkm_bag *bag)
     pkm_grouping grouping;
     pkm_arena arena = {0};
 
+    if (check_sizes(bag) != PKM_OK)
+        return SIZE_MAX;
     (void)carve_backward(&grouping, &arena, bag);
     return arena.used;
 }
@@ -101,7 +109,7 @@ typedef struct update_scratch {
 static void carve_update(update_scratch *out, pkm_arena *arena, int64_t n_touched,
                          int64_t value_dim)
 {
-    out->starts = pkm_arena_take(arena, (size_t)n_touched + 1, sizeof *out->starts);
+    out->starts = pkm_arena_take(arena, pkm_size_sum((size_t)n_touched, 1), sizeof *out->starts);
     out->sources = pkm_arena_take(arena, (size_t)n_touched, sizeof *out->sources);
     out->weights = pkm_arena_take(arena, (size_t)n_touched, sizeof *out->weights);
     out->row = pkm_arena_take(arena, pkm_pass_scratch(value_dim), sizeof *out->row);

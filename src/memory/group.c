@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/size.h"
 #include "base/threads.h"
 
 /*
@@ -40,14 +41,15 @@ void pkm_grouping_carve(pkm_grouping *grouping, pkm_arena *arena, int64_t max_hi
 
     grouping->n_groups = 0;
     grouping->rows = pkm_arena_take(arena, groups, sizeof(int32_t));
-    grouping->starts = pkm_arena_take(arena, groups + 1, sizeof(int64_t));
+    grouping->starts = pkm_arena_take(arena, pkm_size_sum(groups, 1), sizeof(int64_t));
     grouping->order = pkm_arena_take(arena, hits, sizeof(int32_t));
     grouping->sources = pkm_arena_take(arena, hits, sizeof(int32_t));
     grouping->weights = pkm_arena_take(arena, hits, sizeof(float));
     grouping->pairs[0] = pkm_arena_take(arena, hits, sizeof(uint64_t));
     grouping->dots = (float *)grouping->pairs[0];
     grouping->pairs[1] = pkm_arena_take(arena, hits, sizeof(uint64_t));
-    grouping->counts = pkm_arena_take(arena, MAX_BLOCKS * digits, sizeof(uint32_t));
+    grouping->counts =
+        pkm_arena_take(arena, pkm_size_product(MAX_BLOCKS, digits), sizeof(uint32_t));
 }
 
 typedef struct sort_pass {

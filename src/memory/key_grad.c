@@ -23,14 +23,15 @@ typedef struct key_scratch {
 
 static void carve(key_scratch *out, pkm_arena *arena, const pkm_key_grad *grad)
 {
-    size_t hits = (size_t)(grad->n_rows * grad->topk), n_keys = (size_t)grad->n_keys;
+    size_t hits = pkm_size_product((size_t)grad->n_rows, (size_t)grad->topk);
+    size_t n_keys = (size_t)grad->n_keys;
 
     out->keys = pkm_arena_take(arena, hits, sizeof *out->keys);
     out->sums = pkm_arena_take(arena, hits, sizeof *out->sums);
     out->rows = pkm_arena_take(arena, hits, sizeof *out->rows);
     out->turned = pkm_arena_take(arena, hits, sizeof *out->turned);
     out->ends = pkm_arena_take(arena, (size_t)grad->n_rows, sizeof *out->ends);
-    out->next = pkm_arena_take(arena, n_keys + 1, sizeof *out->next);
+    out->next = pkm_arena_take(arena, pkm_size_sum(n_keys, 1), sizeof *out->next);
     out->sum = pkm_arena_take(arena, n_keys, sizeof *out->sum);
     out->seen = pkm_arena_take(arena, n_keys, sizeof *out->seen);
     out->row = pkm_arena_take(arena, (size_t)grad->key_dim / 2, sizeof *out->row);
@@ -47,7 +48,7 @@ static size_t thread_bytes(const pkm_key_grad *grad)
 
 size_t pkm_key_grad_workspace(const pkm_key_grad *grad)
 {
-    return (size_t)pkm_threads() * thread_bytes(grad);
+    return pkm_size_product((size_t)pkm_threads(), thread_bytes(grad));
 }
 
 typedef struct key_pass {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "base/size.h"
 #include "memory/elementwise.h"
 #include "memory/layer_parts.h"
 #include "memory/memory_config.h"
@@ -230,7 +231,7 @@ void pkm_layer_carve(layer_scratch *out, pkm_arena *arena, const pkm_memory_laye
                      const pkm_memory_plan *plan)
 {
     size_t rows = (size_t)plan->max_rows, compute = pkm_dtype_bytes(layer->compute);
-    size_t x_bytes = (size_t)layer->config.dim * compute;
+    size_t x_bytes = pkm_size_product((size_t)layer->config.dim, compute);
     size_t value_dim = (size_t)layer->config.value_dim, width = (size_t)layer->width;
     size_t pool = pkm_search_workspace(layer->search);
     pkm_key_grad key_grad = pkm_layer_key_grad(layer, plan->max_rows);
@@ -241,17 +242,18 @@ void pkm_layer_carve(layer_scratch *out, pkm_arena *arena, const pkm_memory_laye
         out->x = pkm_arena_take(arena, rows, x_bytes);
         out->y = pkm_arena_take(arena, rows, x_bytes);
     }
-    out->q = pkm_arena_take(arena, rows, width * sizeof(float));
-    out->bag = pkm_arena_take(arena, rows, value_dim * sizeof(float));
+    out->q = pkm_arena_take(arena, rows, pkm_size_product(width, sizeof(float)));
+    out->bag = pkm_arena_take(arena, rows, pkm_size_product(value_dim, sizeof(float)));
     if (layer->value_weight != NULL)
-        out->gated = pkm_arena_take(arena, rows, value_dim * compute);
+        out->gated = pkm_arena_take(arena, rows, pkm_size_product(value_dim, compute));
     if (plan->train) {
         if (plan->masked)
             out->dx = pkm_arena_take(arena, rows, x_bytes);
-        out->dq = pkm_arena_take(arena, rows, width * sizeof(float));
+        out->dq = pkm_arena_take(arena, rows, pkm_size_product(width, sizeof(float)));
         if (layer->compute != PKM_F32)
-            out->dq_compute = pkm_arena_take(arena, rows, width * compute);
-        out->dweights = pkm_arena_take(arena, rows, (size_t)layer->hits * sizeof(float));
+            out->dq_compute = pkm_arena_take(arena, rows, pkm_size_product(width, compute));
+        out->dweights =
+            pkm_arena_take(arena, rows, pkm_size_product((size_t)layer->hits, sizeof(float)));
         pool = pkm_round_up(pool, PKM_ALIGN);
         if (pool < pkm_key_grad_workspace(&key_grad))
             pool = pkm_key_grad_workspace(&key_grad);

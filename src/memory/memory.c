@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/dtype.h"
+#include "base/system.h"
 #include "base/threads.h"
 #include "memory/elementwise.h"
 #include "memory/memory_config.h"
@@ -44,7 +45,11 @@ static pkm_status take_store(pkm_memory *memory, const pkm_memory_config *config
     memory->store = store;
     if (store == NULL) {
         memory->owns_store = true;
-        return pkm_store_create(&memory->store, &table);
+        PKM_TRY(pkm_store_create(&memory->store, &table));
+        return map_path != NULL ? PKM_OK
+                                : pkm_memory_check(pkm_store_bytes(memory->store),
+                                                   "the value table of a memory layer",
+                                                   "fewer or narrower rows would fit");
     }
     if (options->train && !pkm_store_config_of(store)->train)
         return pkm_fail(PKM_ERR_SHAPE, "train is set, but the store was made without training");
@@ -55,14 +60,15 @@ static void carve(pkm_memory *memory, pkm_arena *arena)
 {
     size_t rows = (size_t)memory->options.max_tokens;
     size_t dim = (size_t)pkm_memory_layer_config(memory->layer)->dim;
+    size_t row_bytes = pkm_size_product(dim, pkm_dtype_bytes(memory->options.precision));
     pkm_memory_saved saved[PKM_MEMORY_SAVED];
     int n_saved = pkm_memory_layer_saved(memory->layer, saved);
 
     for (int i = 0; i < n_saved; i++)
-        memory->saved[i] =
-            pkm_arena_take(arena, rows, (size_t)saved[i].width * pkm_dtype_bytes(saved[i].dtype));
-    memory->x = pkm_arena_take(arena, rows, dim * pkm_dtype_bytes(memory->options.precision));
-    memory->y = pkm_arena_take(arena, rows, dim * pkm_dtype_bytes(memory->options.precision));
+        memory->saved[i] = pkm_arena_take(
+            arena, rows, pkm_size_product((size_t)saved[i].width, pkm_dtype_bytes(saved[i].dtype)));
+    memory->x = pkm_arena_take(arena, rows, row_bytes);
+    memory->y = pkm_arena_take(arena, rows, row_bytes);
     memory->mask = pkm_arena_take(arena, rows, 1);
 }
 

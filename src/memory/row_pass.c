@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/dtype.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
 
@@ -73,7 +74,7 @@ static size_t scratch_stride(int64_t value_dim)
 
 size_t pkm_pass_scratch(int64_t value_dim)
 {
-    return (size_t)pkm_threads() * scratch_stride(value_dim);
+    return pkm_size_product((size_t)pkm_threads(), scratch_stride(value_dim));
 }
 
 static void dots_block(int64_t block, int thread, void *user)

@@ -131,7 +131,8 @@ static void carve(search_scratch *out, pkm_arena *arena, const pkm_search *searc
         out->select.index[half] = pkm_arena_take(arena, topk, sizeof(int32_t));
         out->select.score[half] = pkm_arena_take(arena, topk, sizeof(float));
     }
-    out->queries = pkm_arena_take(arena, (size_t)(BLOCK_ROWS * search->width), sizeof(uint16_t));
+    out->queries = pkm_arena_take(arena, pkm_size_product(BLOCK_ROWS, (size_t)search->width),
+                                  sizeof(uint16_t));
     out->select.heap = pkm_arena_take(arena, (size_t)search->config.n_keys, sizeof(uint64_t));
     out->select.next = pkm_arena_take(arena, topk, sizeof(int32_t));
 }
@@ -147,7 +148,7 @@ static size_t thread_bytes(const pkm_search *search)
 
 size_t pkm_search_workspace(const pkm_search *search)
 {
-    return thread_bytes(search) * (size_t)pkm_threads();
+    return pkm_size_product(thread_bytes(search), (size_t)pkm_threads());
 }
 
 typedef struct run_call {
@@ -224,6 +225,7 @@ pkm_status pkm_search_run(const pkm_search *search, int32_t *ids, float *scores,
         .thread_bytes = thread_bytes(search),
     };
 
+    PKM_TRY(pkm_check_range("n_rows", n_rows, 0, INT32_MAX));
     pkm_parallel(pkm_ceil_div(n_rows, BLOCK_ROWS) * search->config.heads, search_block, &call);
     if (call.not_finite)
         return pkm_fail(PKM_ERR_NUMERIC, "search: a score of a query and a sub-key is not finite");

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/rng.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "memory/memory_config.h"
@@ -55,10 +56,11 @@ static void carve_table(pkm_store *store, pkm_arena *arena)
     size_t slots = (size_t)config->slots, width = (size_t)config->value_dim;
     bool adam = config->train && config->optimizer == PKM_VALUES_ADAM;
 
-    store->rows.values = pkm_arena_take(arena, slots, width * pkm_dtype_bytes(config->dtype));
+    store->rows.values =
+        pkm_arena_take(arena, slots, pkm_size_product(width, pkm_dtype_bytes(config->dtype)));
     if (adam) {
-        store->rows.moment1 = pkm_arena_take(arena, slots, width * sizeof(float));
-        store->rows.moment2 = pkm_arena_take(arena, slots, width * sizeof(float));
+        store->rows.moment1 = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(float)));
+        store->rows.moment2 = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(float)));
     } else if (config->train && config->optimizer == PKM_VALUES_ADAGRAD) {
         store->rows.moment1 = pkm_arena_take(arena, slots, sizeof(float));
     }
@@ -69,7 +71,7 @@ static pkm_status allocate_table(pkm_store *store, const char *map_path)
     pkm_arena arena = {0};
 
     carve_table(store, &arena);
-    if (arena.overflowed)
+    if (arena.used == SIZE_MAX)
         return pkm_fail(PKM_ERR_NOMEM, "a value table of %lld x %lld does not fit any memory",
                         (long long)store->config.slots, (long long)store->config.value_dim);
     if (map_path != NULL)
@@ -204,8 +206,9 @@ static void carve_log(hit_log *log, pkm_arena *arena, const pkm_store_config *co
     log->ids = pkm_arena_take(arena, (size_t)hits, sizeof *log->ids);
     log->sources = pkm_arena_take(arena, (size_t)hits, sizeof *log->sources);
     log->weights = pkm_arena_take(arena, (size_t)hits, sizeof *log->weights);
-    log->upstream = pkm_arena_take(arena, (size_t)log->max_rows,
-                                   (size_t)config->value_dim * sizeof *log->upstream);
+    log->upstream =
+        pkm_arena_take(arena, (size_t)log->max_rows,
+                       pkm_size_product((size_t)config->value_dim, sizeof *log->upstream));
     log->blocks = pkm_arena_take(arena, (size_t)pkm_ceil_div(log->max_rows, RECORD_ROWS),
                                  sizeof *log->blocks);
     log->partial = pkm_arena_take(arena, blocks, sizeof *log->partial);
@@ -236,7 +239,7 @@ pkm_status pkm_store_reserve(pkm_store *store, int64_t max_rows, int64_t max_hit
         return pkm_fail(PKM_ERR_STATE, "the value store '%s' has hits that wait for a step",
                         store->name);
     carve_log(&log, &arena, &store->config);
-    if (arena.overflowed)
+    if (arena.used == SIZE_MAX)
         return pkm_fail(PKM_ERR_NOMEM, "the hits of a step do not fit any memory");
     PKM_TRY(pkm_pages_alloc(&log.pages, arena.used, "the hits of a step"));
     log.pages_bytes = arena.used;
@@ -347,7 +350,7 @@ static pkm_status ready_to_step(pkm_store *store)
 
     PKM_TRY(check_trained(store));
     if (scratch > store->scratch_count) { /* the first step, or more threads than before */
-        PKM_TRY(pkm_alloc_grow((void **)&store->scratch, 0, scratch * sizeof(float),
+        PKM_TRY(pkm_alloc_grow((void **)&store->scratch, 0, scratch, sizeof(float),
                                "a value store's scratch"));
         store->scratch_count = scratch;
     }

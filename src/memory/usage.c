@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 #include "base/threads.h"
 
 struct pkm_usage_counter {
@@ -18,7 +19,7 @@ struct pkm_usage_counter {
 pkm_status pkm_usage_create(pkm_usage_counter **out, int64_t heads, int64_t slots)
 {
     pkm_usage_counter *counter = NULL;
-    size_t count = (size_t)heads * (size_t)slots;
+    size_t count = pkm_size_product((size_t)heads, (size_t)slots);
 
     PKM_TRY(pkm_alloc_array((void **)&counter, 1, sizeof *counter, "usage counters"));
     counter->heads = heads;

@@ -105,7 +105,7 @@ static pkm_status create_memory(pkm_gpt *gpt, int index)
 static pkm_status declare_all(pkm_gpt *gpt, const void *const *tables)
 {
     const pkm_gpt_config *config = &gpt->config;
-    int n_memories = (int)config->memory_layers.count;
+    int n_memories = (int)config->memory_layers.count; /* <= PKM_LIST_MAX */
 
     PKM_TRY(
         declare(gpt->params, "wte", "weight", config->vocab_size, config->dim, normal(init_std)));

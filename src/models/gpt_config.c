@@ -113,7 +113,7 @@ bool pkm_gpt_has_ffn(const pkm_gpt_config *config, int64_t layer)
 
 int pkm_gpt_n_stores(const pkm_gpt_config *config)
 {
-    int n_memories = (int)config->memory_layers.count;
+    int n_memories = (int)config->memory_layers.count; /* <= PKM_LIST_MAX */
 
     return config->shared_values && n_memories > 0 ? 1 : n_memories;
 }

@@ -108,7 +108,7 @@ static size_t attention_workspace(const pkm_node *node, int64_t max_rows)
     pkm_arena arena = {0};
 
     take_workspace(&job, &arena, node, max_rows);
-    return arena.overflowed ? SIZE_MAX : arena.used;
+    return arena.used;
 }
 
 /* Lists the runs of rows with the same sequence. Positions are below seq_len: so are the runs. */

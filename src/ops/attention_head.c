@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "base/size.h"
 #include "kernels/kernels.h"
 #include "ops/attention_operand.h"
 #include "ops/values.h"
@@ -14,31 +15,33 @@ void pkm_attention_scratch_take(pkm_attention_scratch *scratch, pkm_arena *arena
 {
     pkm_dtype operand = head_dim % 2 == 0 ? dtype : PKM_F32;
     /* Whole cache lines, and not a multiple of 4 KiB that would crowd few sets of the cache. */
-    size_t keys = pkm_round_up((size_t)max_keys, 16) + 16;
+    size_t keys = pkm_size_sum(pkm_round_up((size_t)max_keys, 16), 16);
     size_t block = PKM_ATTENTION_ROWS, dim = (size_t)head_dim, element = pkm_dtype_bytes(operand);
+    size_t scores = pkm_size_product(block, keys), queries = pkm_size_product(block, dim);
+    size_t all_keys = pkm_size_product(keys, dim);
 
     *scratch = (pkm_attention_scratch){.operand = operand, .keys = (int64_t)keys};
-    scratch->scores = pkm_arena_take(arena, block * keys, sizeof(float));
-    scratch->o = pkm_arena_take(arena, block * dim, sizeof(float));
-    scratch->left = pkm_arena_take(arena, block * keys, element);
-    scratch->q_rows = pkm_arena_take(arena, block * dim, element);
-    scratch->k_rows = pkm_arena_take(arena, keys * dim, element);
-    scratch->v_rows = pkm_arena_take(arena, keys * dim, element);
-    scratch->k_right_t = pkm_arena_take(arena, keys * dim, element);
-    scratch->v_right = pkm_arena_take(arena, keys * dim, element);
+    scratch->scores = pkm_arena_take(arena, scores, sizeof(float));
+    scratch->o = pkm_arena_take(arena, queries, sizeof(float));
+    scratch->left = pkm_arena_take(arena, scores, element);
+    scratch->q_rows = pkm_arena_take(arena, queries, element);
+    scratch->k_rows = pkm_arena_take(arena, all_keys, element);
+    scratch->v_rows = pkm_arena_take(arena, all_keys, element);
+    scratch->k_right_t = pkm_arena_take(arena, all_keys, element);
+    scratch->v_right = pkm_arena_take(arena, all_keys, element);
     if (dropout)
-        scratch->mask = pkm_arena_take(arena, block * keys, sizeof(float));
+        scratch->mask = pkm_arena_take(arena, scores, sizeof(float));
     if (!backward)
         return;
-    scratch->k_right = pkm_arena_take(arena, keys * dim, element);
-    scratch->v_right_t = pkm_arena_take(arena, keys * dim, element);
-    scratch->left_t = pkm_arena_take(arena, block * keys, element);
-    scratch->q_right = pkm_arena_take(arena, block * dim, element);
-    scratch->do_right = pkm_arena_take(arena, block * dim, element);
-    scratch->do_rows = pkm_arena_take(arena, block * dim, element);
-    scratch->d_scores = pkm_arena_take(arena, block * keys, sizeof(float));
-    scratch->dk = pkm_arena_take(arena, keys * dim, sizeof(float));
-    scratch->dv = pkm_arena_take(arena, keys * dim, sizeof(float));
+    scratch->k_right = pkm_arena_take(arena, all_keys, element);
+    scratch->v_right_t = pkm_arena_take(arena, all_keys, element);
+    scratch->left_t = pkm_arena_take(arena, scores, element);
+    scratch->q_right = pkm_arena_take(arena, queries, element);
+    scratch->do_right = pkm_arena_take(arena, queries, element);
+    scratch->do_rows = pkm_arena_take(arena, queries, element);
+    scratch->d_scores = pkm_arena_take(arena, scores, sizeof(float));
+    scratch->dk = pkm_arena_take(arena, all_keys, sizeof(float));
+    scratch->dv = pkm_arena_take(arena, all_keys, sizeof(float));
 }
 
 /* Rows [first, first + count) of the head in the dtype of products: in place, or in `buffer`. */

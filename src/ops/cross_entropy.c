@@ -63,9 +63,11 @@ static pkm_status cross_entropy_prepare(pkm_node *node, int64_t max_rows)
 /* Forward: the logits of a block. Backward: dx before its scale (f32), then scaled x. */
 static size_t cross_entropy_workspace(const pkm_node *node, int64_t max_rows)
 {
-    size_t dim = (size_t)pkm_tensor_width(node->in[0]);
-    size_t forward = (size_t)pkm_min_i64(block_rows(), max_rows) * (size_t)vocabulary(node) * 4;
-    size_t backward = (size_t)max_rows * dim * (4 + pkm_dtype_bytes(node->in[0]->dtype));
+    size_t dim = (size_t)pkm_tensor_width(node->in[0]), f32 = sizeof(float);
+    size_t element = pkm_size_sum(f32, pkm_dtype_bytes(node->in[0]->dtype));
+    size_t rows = (size_t)pkm_min_i64(block_rows(), max_rows);
+    size_t forward = pkm_size_product(rows, pkm_size_product((size_t)vocabulary(node), f32));
+    size_t backward = pkm_size_product((size_t)max_rows, pkm_size_product(dim, element));
 
     if (node->mode != PKM_MODE_TRAIN)
         return forward;

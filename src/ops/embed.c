@@ -57,7 +57,8 @@ static embed_job job_of(const pkm_node *node, const pkm_run *run)
 static size_t embed_workspace(const pkm_node *node, int64_t max_rows)
 {
     (void)max_rows;
-    return (size_t)pkm_threads() * (size_t)pkm_tensor_width(node->out) * sizeof(float);
+    return pkm_size_product((size_t)pkm_threads(),
+                            pkm_size_product((size_t)pkm_tensor_width(node->out), sizeof(float)));
 }
 
 /* out = values of one row, dropped where this row's draws say so; out may be values. */

@@ -31,9 +31,10 @@ pkm_status pkm_kv_cache_create(pkm_kv_cache **out, const pkm_kv_cache_config *co
     if (status == PKM_OK)
         status = pkm_alloc(&cache->values, bytes, "the values of a KV cache");
     if (status == PKM_OK)
-        status = pkm_alloc_array((void **)&cache->filled,
-                                 (size_t)(config->n_layers * config->n_sequences),
-                                 sizeof *cache->filled, "a KV cache");
+        status =
+            pkm_alloc_array((void **)&cache->filled,
+                            pkm_size_product((size_t)config->n_layers, (size_t)config->n_sequences),
+                            sizeof *cache->filled, "a KV cache");
     if (status != PKM_OK) {
         pkm_kv_cache_destroy(cache);
         return status;

@@ -56,10 +56,11 @@ static norm_job job_of(pkm_node *node, const pkm_run *run)
 
 static size_t layer_norm_workspace(const pkm_node *node, int64_t max_rows)
 {
-    size_t rows = (size_t)pkm_threads() + 2 * GRADIENT_BLOCKS;
+    size_t rows = pkm_size_sum((size_t)pkm_threads(), 2 * GRADIENT_BLOCKS);
 
     (void)max_rows;
-    return rows * (size_t)pkm_tensor_width(node->out) * sizeof(float);
+    return pkm_size_product(rows,
+                            pkm_size_product((size_t)pkm_tensor_width(node->out), sizeof(float)));
 }
 
 static void forward_rows(int64_t block, int thread, void *user)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x W + bias over the dense provider: GPT-2's projections, and the head that gives logits. */
 #include "base/dtype.h"
+#include "base/size.h"
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
@@ -58,9 +59,10 @@ static bool converts_gradient(const pkm_node *node)
 
 static size_t linear_workspace(const pkm_node *node, int64_t max_rows)
 {
-    size_t count = (size_t)max_rows * (size_t)pkm_tensor_width(node->out);
+    size_t count = pkm_size_product((size_t)max_rows, (size_t)pkm_tensor_width(node->out));
 
-    return converts_gradient(node) ? count * pkm_dtype_bytes(node->in[0]->dtype) : 0;
+    return converts_gradient(node) ? pkm_size_product(count, pkm_dtype_bytes(node->in[0]->dtype))
+                                   : 0;
 }
 
 static pkm_status linear_forward(pkm_node *node, const pkm_run *run)

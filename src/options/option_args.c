@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "options/set.h"
 
 enum { LABEL_BYTES = 128, MAX_SETS = 8 };
@@ -53,7 +54,7 @@ static pkm_status unknown(const argument *arg, pkm_option_set *const *sets, int 
 
     for (int i = 0; i < n_sets; i++)
         tables[i] = sets[i]->table;
-    snprintf(typed, sizeof typed, "%.*s", (int)arg->name_length, arg->name);
+    snprintf(typed, sizeof typed, "%.*s", pkm_size_int(arg->name_length), arg->name);
     return pkm_option_unknown(PKM_ERR_ARG, tables, n_sets, typed, "--");
 }
 
@@ -71,7 +72,7 @@ static pkm_status take_option(pkm_option_set *const *sets, int n_sets, int argc,
     if (!find_in(&arg, sets, n_sets) && !find_negated(&arg, sets, n_sets))
         return unknown(&arg, sets, n_sets);
     row = &arg.set->table->rows[arg.row];
-    snprintf(label, sizeof label, "--%.*s", (int)arg.name_length, arg.name);
+    snprintf(label, sizeof label, "--%.*s", pkm_size_int(arg.name_length), arg.name);
     if (arg.value == NULL && row->type == PKM_OPTION_BOOL) {
         arg.value = arg.negated ? "false" : "true";
     } else if (arg.value == NULL) {

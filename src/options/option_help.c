@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "options/set.h"
 
 /* Columns: names from 2, descriptions from INDENT, wrapped before WIDTH where a word allows. */
@@ -127,8 +128,8 @@ static void print_option(const pkm_option *row, void (*line_out)(const char *, v
     while (*rest != '\0') {
         size_t bytes = fitting(rest, WIDTH - INDENT), used = strlen(line);
 
-        snprintf(line + used, sizeof line - used, "%*s%.*s", INDENT - (int)used, "", (int)bytes,
-                 rest);
+        snprintf(line + used, sizeof line - used, "%*s%.*s", INDENT - pkm_size_int(used), "",
+                 pkm_size_int(bytes), rest);
         line_out(line, user);
         line[0] = '\0';
         rest += bytes + (rest[bytes] == ' ');

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "options/set.h"
 
 enum { MAX_LETTERS = 63, MAX_NAMES = 256 };
@@ -44,14 +45,14 @@ static int distance(const char *a, int a_length, const char *b, int b_length)
 
 const char *pkm_suggest(const char *word, const char *const *names, int n_names)
 {
-    int length = (int)strlen(word);
+    int length = pkm_size_int(strlen(word));
     int nearest = length < 4 ? 2 : length / 3 + 2; /* one more than the errors forgiven */
     const char *best = NULL;
 
     if (length > MAX_LETTERS)
         return NULL;
     for (int i = 0; i < n_names; i++) {
-        int name_length = (int)strlen(names[i]);
+        int name_length = pkm_size_int(strlen(names[i]));
         int errors =
             name_length > MAX_LETTERS ? nearest : distance(word, length, names[i], name_length);
 

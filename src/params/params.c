@@ -77,9 +77,9 @@ static pkm_status reserve_entry(pkm_params *params)
 
     if (params->count < params->capacity)
         return PKM_OK;
-    PKM_TRY(pkm_alloc_grow((void **)&params->entries, (size_t)params->count * sizeof(pkm_param *),
-                           (size_t)capacity * sizeof(pkm_param *), "the parameter table"));
-    PKM_TRY(pkm_alloc_array((void **)&places, 4 * (size_t)capacity, sizeof *places,
+    PKM_TRY(pkm_alloc_grow((void **)&params->entries, (size_t)params->count, (size_t)capacity,
+                           sizeof(pkm_param *), "the parameter table"));
+    PKM_TRY(pkm_alloc_array((void **)&places, pkm_size_product(4, (size_t)capacity), sizeof *places,
                             "names of parameters"));
     pkm_free(params->places);
     params->places = places;
@@ -165,7 +165,7 @@ pkm_status pkm_params_bytes(const pkm_params *params, bool train, size_t *out)
     pkm_arena arena = {0};
 
     carve(params, &arena, train);
-    if (arena.overflowed)
+    if (arena.used == SIZE_MAX)
         return pkm_fail(PKM_ERR_NOMEM, "the parameters do not fit any memory");
     *out = arena.used;
     return PKM_OK;
@@ -329,6 +329,7 @@ size_t pkm_params_packed_bytes(const pkm_params *params)
 
     for (int i = 0; i < params->count; i++)
         if (params->entries[i]->dense != NULL)
-            total += pkm_dense_bytes(pkm_dense_config_of(params->entries[i]->dense));
+            total = pkm_size_sum(total,
+                                 pkm_dense_bytes(pkm_dense_config_of(params->entries[i]->dense)));
     return total;
 }

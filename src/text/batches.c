@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "base/size.h"
 
 pkm_status pkm_batches_init(pkm_batches *out, const pkm_data *data, int64_t seq_len, uint64_t seed)
 {
@@ -16,7 +17,8 @@ pkm_status pkm_batches_init(pkm_batches *out, const pkm_data *data, int64_t seq_
                         "the data set has %lld training tokens: one sequence of seq_len %lld needs "
                         "%lld",
                         (long long)n_tokens, (long long)seq_len, (long long)seq_len + 1);
-    PKM_TRY(pkm_alloc_array((void **)&window, (size_t)seq_len + 1, sizeof *window, "a window"));
+    PKM_TRY(pkm_alloc_array((void **)&window, pkm_size_sum((size_t)seq_len, 1), sizeof *window,
+                            "a window"));
     *out = (pkm_batches){
         .data = data,
         .seq_len = seq_len,

@@ -37,9 +37,8 @@ static pkm_status add_segment(pkm_corpus *corpus, pkm_segment segment)
     if (corpus->n_segments == corpus->segment_capacity) {
         int64_t larger = corpus->segment_capacity == 0 ? 256 : 2 * corpus->segment_capacity;
 
-        PKM_TRY(pkm_alloc_grow((void **)&corpus->segments,
-                               (size_t)corpus->n_segments * sizeof segment,
-                               (size_t)larger * sizeof segment, "segments of text"));
+        PKM_TRY(pkm_alloc_grow((void **)&corpus->segments, (size_t)corpus->n_segments,
+                               (size_t)larger, sizeof segment, "segments of text"));
         corpus->segment_capacity = larger;
     }
     corpus->segments[corpus->n_segments++] = segment;

@@ -72,7 +72,8 @@ static pkm_status open_shards(pkm_data *data)
     pkm_hash hash;
 
     PKM_TRY(pkm_alloc_array((void **)&data->shards, n, sizeof *data->shards, "shards"));
-    PKM_TRY(pkm_alloc_array((void **)&data->firsts, n + 1, sizeof *data->firsts, "shards"));
+    PKM_TRY(pkm_alloc_array((void **)&data->firsts, pkm_size_sum(n, 1), sizeof *data->firsts,
+                            "shards"));
     pkm_hash_init(&hash);
     for (int64_t i = 0; i < side->n_shards; i++) {
         PKM_TRY(open_shard(data, i));

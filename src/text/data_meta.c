@@ -35,8 +35,8 @@ static pkm_status add_shard(pkm_data_side *side, pkm_shard shard)
     if (side->n_shards == side->capacity) {
         int64_t larger = side->capacity == 0 ? 16 : 2 * side->capacity;
 
-        PKM_TRY(pkm_alloc_grow((void **)&side->shards, (size_t)side->n_shards * sizeof shard,
-                               (size_t)larger * sizeof shard, "shards"));
+        PKM_TRY(pkm_alloc_grow((void **)&side->shards, (size_t)side->n_shards, (size_t)larger,
+                               sizeof shard, "shards"));
         side->capacity = larger;
     }
     side->shards[side->n_shards++] = shard;

@@ -139,8 +139,8 @@ static void encode_segment(int64_t block, int thread, void *user)
 static pkm_status encode_batch(preparation *p)
 {
     if (p->corpus.n_segments > p->count_capacity) {
-        PKM_TRY(pkm_alloc_grow((void **)&p->counts, 0,
-                               (size_t)p->corpus.n_segments * sizeof *p->counts, "counts of ids"));
+        PKM_TRY(pkm_alloc_grow((void **)&p->counts, 0, (size_t)p->corpus.n_segments,
+                               sizeof *p->counts, "counts of ids"));
         p->count_capacity = p->corpus.n_segments;
     }
     pkm_parallel(p->corpus.n_segments, encode_segment, p);
@@ -197,7 +197,7 @@ static pkm_status create_encoders(preparation *p)
                             "encoders"));
     PKM_TRY(pkm_alloc_array((void **)&p->statuses, (size_t)p->n_threads, sizeof *p->statuses,
                             "encoders"));
-    PKM_TRY(pkm_alloc((void **)&p->ids, PKM_BATCH_BYTES * sizeof *p->ids, "ids"));
+    PKM_TRY(pkm_alloc((void **)&p->ids, pkm_size_product(PKM_BATCH_BYTES, sizeof *p->ids), "ids"));
     for (int thread = 0; thread < p->n_threads; thread++)
         PKM_TRY(pkm_encoder_create(&p->encoders[thread], p->tokenizer));
     return PKM_OK;

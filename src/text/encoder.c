@@ -138,9 +138,9 @@ static pkm_status reserve_long(pkm_encoder *encoder, size_t bytes)
     if (bytes <= encoder->long_capacity)
         return PKM_OK;
     encoder->long_capacity = 0;
-    PKM_TRY(pkm_alloc_grow((void **)&encoder->symbols, 0, bytes * sizeof *encoder->symbols,
+    PKM_TRY(pkm_alloc_grow((void **)&encoder->symbols, 0, bytes, sizeof *encoder->symbols,
                            "a long piece"));
-    PKM_TRY(pkm_alloc_grow((void **)&encoder->heap, 0, 2 * bytes * sizeof *encoder->heap,
+    PKM_TRY(pkm_alloc_grow((void **)&encoder->heap, 0, bytes, 2 * sizeof *encoder->heap,
                            "a long piece"));
     encoder->long_capacity = bytes;
     return PKM_OK;
@@ -180,7 +180,7 @@ static pkm_status encode_long(pkm_encoder *encoder, const unsigned char *piece, 
 
     PKM_TRY(reserve_long(encoder, bytes));
     symbols = encoder->symbols;
-    start_long(encoder, piece, (int32_t)bytes);
+    start_long(encoder, piece, (int32_t)bytes); /* <= PKM_PIECE_MAX */
     while (encoder->n_heap > 0) {
         uint64_t top = heap_pop(encoder);
         int32_t at = (int32_t)(top & UINT32_MAX), next = symbols[at].next;
@@ -245,9 +245,9 @@ static pkm_status reserve_ids(pkm_encoder *encoder, size_t bytes)
 
     if (needed <= encoder->ids_capacity)
         return PKM_OK;
-    larger = needed + needed / 2;
-    PKM_TRY(pkm_alloc_grow((void **)&encoder->ids, encoder->n_ids * sizeof *encoder->ids,
-                           larger * sizeof *encoder->ids, "ids"));
+    larger = pkm_size_sum(needed, needed / 2);
+    PKM_TRY(pkm_alloc_grow((void **)&encoder->ids, encoder->n_ids, larger, sizeof *encoder->ids,
+                           "ids"));
     encoder->ids_capacity = larger;
     return PKM_OK;
 }

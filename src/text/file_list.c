@@ -27,8 +27,8 @@ static pkm_status add_file(pkm_file_list *list, const char *path, uint64_t bytes
     if (list->count == list->capacity) {
         int64_t larger = list->capacity == 0 ? 64 : 2 * list->capacity;
 
-        PKM_TRY(pkm_alloc_grow((void **)&list->files, (size_t)list->count * sizeof *list->files,
-                               (size_t)larger * sizeof *list->files, "a list of files"));
+        PKM_TRY(pkm_alloc_grow((void **)&list->files, (size_t)list->count, (size_t)larger,
+                               sizeof *list->files, "a list of files"));
         list->capacity = larger;
     }
     PKM_TRY(pkm_strbuf_append(&list->names, path, strlen(path) + 1));

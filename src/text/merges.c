@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 
 enum { FIRST_PAIRS_LOG2 = 12, BLOCK_WORDS = 7, PROGRESS_MERGES = 256 };
 
@@ -48,7 +49,8 @@ typedef struct learner {
     size_t n_pairs;
     int pair_shift; /* 64 - log2 of the slots of pairs */
     block *blocks;  /* [0] is none */
-    uint32_t n_blocks, block_capacity, free_block;
+    uint32_t n_blocks, free_block;
+    size_t block_capacity;
     candidate *heap;
     size_t n_heap, heap_capacity;
     uint64_t *fresh; /* pairs that came up since the heap was last fed */
@@ -68,11 +70,11 @@ static void learner_release(learner *l)
 /* Room for one more element of an array that doubles. */
 static pkm_status reserve_one(void **array, size_t used, size_t *capacity, size_t element_bytes)
 {
-    size_t larger = *capacity == 0 ? 1024 : 2 * *capacity;
+    size_t larger = *capacity == 0 ? 1024 : pkm_size_product(2, *capacity);
 
     if (used < *capacity)
         return PKM_OK;
-    PKM_TRY(pkm_alloc_grow(array, used * element_bytes, larger * element_bytes, "learning merges"));
+    PKM_TRY(pkm_alloc_grow(array, used, larger, element_bytes, "learning merges"));
     *capacity = larger;
     return PKM_OK;
 }
@@ -97,7 +99,8 @@ static pkm_status pairs_create(learner *l, int shift)
 {
     size_t slots = (size_t)1 << (64 - shift);
 
-    PKM_TRY(pkm_alloc((void **)&l->pairs, slots * sizeof *l->pairs, "a table of pairs"));
+    PKM_TRY(pkm_alloc((void **)&l->pairs, pkm_size_product(slots, sizeof *l->pairs),
+                      "a table of pairs"));
     l->pair_shift = shift;
     memset(l->pairs, 0xff, slots * sizeof *l->pairs);
     return PKM_OK;
@@ -118,8 +121,6 @@ static pkm_status pairs_grow(learner *l)
 
 static pkm_status take_block(learner *l, uint32_t *out)
 {
-    size_t capacity = l->block_capacity;
-
     *out = l->free_block;
     if (*out != 0) {
         l->free_block = l->blocks[*out].next;
@@ -127,8 +128,7 @@ static pkm_status take_block(learner *l, uint32_t *out)
     }
     if (l->n_blocks == UINT32_MAX / 2)
         return pkm_fail(PKM_ERR_NOMEM, "out of memory: the text has too many distinct pieces");
-    PKM_TRY(reserve_one((void **)&l->blocks, l->n_blocks, &capacity, sizeof *l->blocks));
-    l->block_capacity = (uint32_t)capacity;
+    PKM_TRY(reserve_one((void **)&l->blocks, l->n_blocks, &l->block_capacity, sizeof *l->blocks));
     *out = l->n_blocks++;
     return PKM_OK;
 }
@@ -275,8 +275,8 @@ static pkm_status take_words(learner *l, pkm_piece_counts *counts)
     if (n_words > UINT32_MAX)
         return pkm_fail(PKM_ERR_UNSUPPORTED, "the text has %zu distinct pieces: expected < 2^32",
                         n_words);
-    PKM_TRY(pkm_alloc((void **)&l->words, n_words * sizeof *l->words, "words"));
-    PKM_TRY(pkm_alloc((void **)&l->tokens, n_bytes * sizeof *l->tokens, "words"));
+    PKM_TRY(pkm_alloc((void **)&l->words, pkm_size_product(n_words, sizeof *l->words), "words"));
+    PKM_TRY(pkm_alloc((void **)&l->tokens, pkm_size_product(n_bytes, sizeof *l->tokens), "words"));
     for (int shard = 0; shard < PKM_PIECE_SHARDS; shard++)
         take_shard(l, &counts->shards[shard], &n_tokens, byte_ids);
     pkm_piece_counts_release(counts);

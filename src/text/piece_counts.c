@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "text/split.h"
 
@@ -58,7 +59,7 @@ static pkm_piece *table_find(const pkm_piece_table *table, uint64_t hash,
 static pkm_status grow_slots(pkm_piece_table *table)
 {
     pkm_piece *old = table->slots;
-    size_t n_old = table->n_slots, n_slots = n_old == 0 ? FIRST_SLOTS : 2 * n_old;
+    size_t n_old = table->n_slots, n_slots = n_old == 0 ? FIRST_SLOTS : pkm_size_product(2, n_old);
 
     PKM_TRY(pkm_alloc_array((void **)&table->slots, n_slots, sizeof *old, "a table of pieces"));
     table->n_slots = n_slots;
@@ -71,9 +72,10 @@ static pkm_status grow_slots(pkm_piece_table *table)
 
 static pkm_status grow_bytes(pkm_piece_table *table)
 {
-    size_t larger = table->byte_capacity == 0 ? FIRST_BYTES : 2 * table->byte_capacity;
+    size_t larger =
+        table->byte_capacity == 0 ? FIRST_BYTES : pkm_size_product(2, table->byte_capacity);
 
-    PKM_TRY(pkm_alloc_grow((void **)&table->bytes, table->n_bytes, larger, "a table of pieces"));
+    PKM_TRY(pkm_alloc_grow((void **)&table->bytes, table->n_bytes, larger, 1, "a table of pieces"));
     table->byte_capacity = larger;
     return PKM_OK;
 }
@@ -89,7 +91,9 @@ static pkm_status table_add(pkm_piece_table *table, uint64_t hash, const unsigne
         PKM_TRY(grow_bytes(table));
     slot = table_find(table, hash, piece, length);
     if (slot->count == 0) {
-        *slot = (pkm_piece){.hash = hash, .start = table->n_bytes, .length = (uint32_t)length};
+        *slot = (pkm_piece){.hash = hash,
+                            .start = table->n_bytes,
+                            .length = (uint32_t)length}; /* <= PKM_COUNTED_PIECE_MAX */
         memcpy(table->bytes + table->n_bytes, piece, length);
         table->n_bytes += length;
         table->used++;
@@ -190,7 +194,8 @@ pkm_status pkm_piece_counts_add(pkm_piece_counts *counts, const pkm_file_list *f
         status = pkm_alloc_array((void **)&c.local, (size_t)c.n_threads, sizeof *c.local,
                                  "tables of pieces");
     if (status == PKM_OK)
-        status = pkm_alloc_array((void **)&c.statuses, (size_t)c.n_threads + PKM_PIECE_SHARDS,
+        status = pkm_alloc_array((void **)&c.statuses,
+                                 pkm_size_sum((size_t)c.n_threads, PKM_PIECE_SHARDS),
                                  sizeof *c.statuses, "tables of pieces");
     if (status == PKM_OK)
         status = count_all(&c, progress, user);

@@ -78,7 +78,7 @@ pkm_status pkm_tokenizer_decode(const pkm_tokenizer *tokenizer, char **out, size
     char *text;
 
     PKM_TRY(decoded_bytes(tokenizer, &total, ids, n_ids));
-    PKM_TRY(pkm_alloc_array((void **)&text, total + 1, 1, "decoded text"));
+    PKM_TRY(pkm_alloc_array((void **)&text, pkm_size_sum(total, 1), 1, "decoded text"));
     for (int64_t i = 0; i < n_ids; i++) {
         size_t start = tokenizer->starts[ids[i]], length = tokenizer->starts[ids[i] + 1] - start;
 

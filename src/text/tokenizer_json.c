@@ -201,7 +201,7 @@ static int32_t find_token(const reader *in, const char *text)
 
     return id == NULL || json_integer_value(id) == in->n_tokens - 1
                ? -1
-               : (int32_t)json_integer_value(id);
+               : (int32_t)json_integer_value(id); /* < in->n_tokens: checked when listed */
 }
 
 /* Strings of a merge, "a b" or ["a", "b"]: *left in scratch, *right borrowed; false: neither. */

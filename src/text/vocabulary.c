@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 #include "text/alphabet.h"
 
 pkm_status pkm_vocabulary_create(pkm_tokenizer **out, int64_t n_tokens, size_t token_bytes,
@@ -15,7 +16,7 @@ pkm_status pkm_vocabulary_create(pkm_tokenizer **out, int64_t n_tokens, size_t t
     PKM_TRY(pkm_alloc_array((void **)&tokenizer, 1, sizeof *tokenizer, "a tokenizer"));
     tokenizer->n_tokens = n_tokens;
     tokenizer->n_merges = n_merges;
-    status = pkm_alloc_array((void **)&tokenizer->starts, (size_t)n_tokens + 1,
+    status = pkm_alloc_array((void **)&tokenizer->starts, pkm_size_sum((size_t)n_tokens, 1),
                              sizeof *tokenizer->starts, "a vocabulary");
     if (status == PKM_OK)
         status = pkm_alloc((void **)&tokenizer->bytes, token_bytes, "a vocabulary");
@@ -78,8 +79,8 @@ static pkm_status create_slots(pkm_tokenizer *tokenizer)
         n_slots *= 2;
         tokenizer->slot_shift--;
     }
-    PKM_TRY(pkm_alloc((void **)&tokenizer->slots, n_slots * sizeof *tokenizer->slots,
-                      "the table of merges"));
+    PKM_TRY(pkm_alloc((void **)&tokenizer->slots,
+                      pkm_size_product(n_slots, sizeof *tokenizer->slots), "the table of merges"));
     for (size_t i = 0; i < n_slots; i++)
         tokenizer->slots[i] = (pkm_merge_slot){UINT64_MAX, PKM_NO_RANK, -1};
     return PKM_OK;
@@ -138,15 +139,15 @@ void pkm_vocabulary_byte_order(unsigned char bytes[256], int32_t ids[256])
 /* Bytes of all tokens that `merges` make, end of text included. */
 static size_t count_bytes(size_t *lengths, const pkm_merge *merges, int64_t n_merges)
 {
-    size_t total = 256 + sizeof PKM_END_OF_TEXT - 1;
+    size_t end_bytes = sizeof PKM_END_OF_TEXT - 1, total = pkm_size_sum(256, end_bytes);
 
     for (int64_t id = 0; id < 256; id++)
         lengths[id] = 1;
     for (int64_t r = 0; r < n_merges; r++) {
-        lengths[256 + r] = lengths[merges[r].left] + lengths[merges[r].right];
-        total += lengths[256 + r];
+        lengths[256 + r] = pkm_size_sum(lengths[merges[r].left], lengths[merges[r].right]);
+        total = pkm_size_sum(total, lengths[256 + r]);
     }
-    lengths[256 + n_merges] = sizeof PKM_END_OF_TEXT - 1;
+    lengths[256 + n_merges] = end_bytes;
     return total;
 }
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/size.h"
 #include "base/strbuf.h"
 #include "models/model.h"
 #include "pkm/model.h"
@@ -139,7 +140,8 @@ static pkm_status score_file(eval_call *call, pkm_encoder *encoder, int32_t end_
     PKM_TRY(pkm_file_read(&text, &text_bytes, path, PTRDIFF_MAX));
     status = pkm_encoder_encode(encoder, &ids, &n_ids, text, text_bytes);
     if (status == PKM_OK)
-        status = pkm_alloc_array((void **)&framed, (size_t)n_ids + 1, sizeof *framed, path);
+        status =
+            pkm_alloc_array((void **)&framed, pkm_size_sum((size_t)n_ids, 1), sizeof *framed, path);
     if (status == PKM_OK) {
         pkm_score_source source = {.ids = framed, .n_tokens = n_ids + 1};
 

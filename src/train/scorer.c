@@ -14,8 +14,8 @@ pkm_status pkm_scorer_init(pkm_scorer *out, pkm_gpt *gpt, int64_t max_rows)
     pkm_scorer scorer = {.gpt = gpt, .max_rows = pkm_max_i64(max_rows / seq_len, 1) * seq_len};
     pkm_status status;
 
-    PKM_TRY(pkm_alloc_array((void **)&scorer.window, (size_t)seq_len + 1, sizeof *scorer.window,
-                            "a window"));
+    PKM_TRY(pkm_alloc_array((void **)&scorer.window, pkm_size_sum((size_t)seq_len, 1),
+                            sizeof *scorer.window, "a window"));
     status = pkm_gpt_tape(&scorer.tape, gpt, PKM_MODE_SCORE, scorer.max_rows, false, NULL);
     if (status != PKM_OK) {
         pkm_scorer_release(&scorer);
@@ -120,8 +120,10 @@ pkm_status pkm_score_usage_finish(pkm_gpt *gpt, pkm_usage **out, int *n_usage)
     pkm_status status = PKM_OK;
 
     if (gpt->n_memories > 0)
-        PKM_TRY(pkm_alloc_array((void **)&usage, (size_t)gpt->n_memories * (size_t)(heads + 1),
-                                sizeof *usage, "memory usage"));
+        PKM_TRY(pkm_alloc_array(
+            (void **)&usage,
+            pkm_size_product((size_t)gpt->n_memories, pkm_size_sum((size_t)heads, 1)),
+            sizeof *usage, "memory usage"));
     for (int i = 0; i < gpt->n_memories; i++) {
         const pkm_usage_counter *counter = pkm_memory_layer_usage(gpt->memories[i]);
 
