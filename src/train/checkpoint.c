@@ -84,8 +84,7 @@ static pkm_status write_folder(const char *dir, const pkm_gpt *gpt, const pkm_tr
     PKM_TRY(pkm_directory_create(dir));
     PKM_TRY(check_space(dir, gpt, tokenizer_bytes));
     PKM_TRY(write_files(dir, gpt, state, tokenizer, tokenizer_bytes));
-    PKM_TRY(pkm_manifest_write(dir, file_names, N_FILES));
-    return pkm_directory_sync(dir);
+    return pkm_manifest_write(dir, file_names, N_FILES); /* syncs the folder too */
 }
 
 /* One of this step that is there already was found damaged: training would have gone on from it. */

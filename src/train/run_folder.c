@@ -275,10 +275,14 @@ pkm_status pkm_run_folder_publish(const pkm_run_folder *folder, int64_t step)
 
     PKM_TRY(point(folder, "last", step));
     PKM_TRY(pkm_run_folder_step(folder, &step_dir, step));
-    for (int i = 0; i < N_PUBLISHED && status == PKM_OK; i++)
+    /* Synced after each: weights are never there without what they need. */
+    for (int i = 0; i < N_PUBLISHED && status == PKM_OK; i++) {
         status = publish_file(folder, step_dir, published[i]);
+        if (status == PKM_OK)
+            status = pkm_directory_sync(folder->dir);
+    }
     pkm_free(step_dir);
-    return status == PKM_OK ? pkm_directory_sync(folder->dir) : status;
+    return status;
 }
 
 pkm_status pkm_run_folder_publish_best(const pkm_run_folder *folder, int64_t step)
