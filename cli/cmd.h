@@ -68,8 +68,8 @@ int cmd_tables(const cmd *command, const pkm_option_table *out[CMD_TABLES]);
  * a run function, but by cmd_train itself, which needs no such option to print its options. */
 bool cmd_check_required(const cmd_input *input);
 
-/* "pkm train: sentence", for wrong usage with a word on where help is found; both return the exit
- * code. */
+/* "pkm train: sentence", "pkm: sentence" for a NULL input; for wrong usage with a word on where
+ * help is found; both return the exit code. */
 int cmd_fail(const cmd_input *input, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cmd_usage(const cmd_input *input, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

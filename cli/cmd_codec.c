@@ -33,6 +33,8 @@ static const pkm_option rows[] = {
 
 const pkm_option_table cmd_tokenizer_codec_options = CMD_OPTIONS(rows, codec_options);
 
+#define DOCUMENT_BYTES ((size_t)1 << 32) /* at most, without --lines */
+
 /* What both directions work with. */
 typedef struct codec {
     const cmd_input *input;
@@ -75,7 +77,7 @@ static int each_line(codec *work, codec_document document)
 static int whole_input(codec *work, codec_document document)
 {
     size_t bytes;
-    char *text = input_read(work->input, work->path, &bytes);
+    char *text = input_read(work->input, work->path, DOCUMENT_BYTES, &bytes);
     int code = text == NULL ? CMD_FAILED : document(work, text, bytes, 1);
 
     free(text);

@@ -11,6 +11,8 @@
 #include "report.h"
 #include "stop.h"
 
+enum { PROMPT_BYTES = 1 << 28 }; /* at most, from standard input */
+
 typedef struct generate_options {
     const char *model, *prompt;
     int64_t tokens, top_k, seed;
@@ -190,7 +192,7 @@ int cmd_generate(const cmd_input *input)
     int code;
 
     if (strcmp(options->prompt, "-") == 0) {
-        read = input_read(input, NULL, &prompt.bytes);
+        read = input_read(input, NULL, PROMPT_BYTES, &prompt.bytes);
         if (read == NULL)
             return CMD_FAILED;
         prompt.text = read;

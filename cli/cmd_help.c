@@ -94,9 +94,9 @@ int cmd_unknown(const char *word)
     const char *meant = nearest(word, NULL);
 
     if (meant != NULL)
-        fprintf(stderr, "pkm: unknown command '%s': did you mean '%s'?\n", word, meant);
+        (void)cmd_fail(NULL, "unknown command '%s': did you mean '%s'?", word, meant);
     else
-        fprintf(stderr, "pkm: unknown command '%s': see 'pkm help'\n", word);
+        (void)cmd_fail(NULL, "unknown command '%s': see 'pkm help'", word);
     return CMD_USAGE;
 }
 

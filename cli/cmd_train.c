@@ -12,6 +12,8 @@
 #include "stop.h"
 #include "train_view.h"
 
+enum { CONFIG_BYTES = 1 << 20 }; /* at most */
+
 typedef struct train_options {
     const char *data, *out, *config, *init_from;
     bool resume, print_config, json;
@@ -72,7 +74,7 @@ const pkm_option_table cmd_train_options = CMD_OPTIONS(rows, train_options);
 static int load_config(const cmd_input *input, const char *path)
 {
     size_t bytes;
-    char *text = input_read(input, path, &bytes);
+    char *text = input_read(input, path, CONFIG_BYTES, &bytes);
     pkm_status status;
 
     if (text == NULL)

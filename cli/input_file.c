@@ -24,13 +24,13 @@ FILE *input_open(const cmd_input *input, const char *path)
     return file;
 }
 
-/* Reads to the end of file into a buffer that doubles; NULL with errno set. */
-static char *read_all(FILE *file, size_t *bytes)
+/* Reads to the end of file into a buffer that doubles; NULL with errno set, EFBIG beyond `most`. */
+static char *read_all(FILE *file, size_t most, size_t *bytes)
 {
     size_t capacity = 1 << 16, used = 0;
     char *data = malloc(capacity);
 
-    while (data != NULL) {
+    while (data != NULL && used <= most) {
         size_t got = fread(data + used, 1, capacity - used - 1, file);
         char *larger;
 
@@ -45,7 +45,9 @@ static char *read_all(FILE *file, size_t *bytes)
             free(data);
         data = larger;
     }
-    if (data != NULL && ferror(file)) {
+    if (data != NULL && used > most)
+        errno = EFBIG;
+    if (data != NULL && (ferror(file) || used > most)) {
         free(data);
         return NULL;
     }
@@ -55,15 +57,17 @@ static char *read_all(FILE *file, size_t *bytes)
     return data;
 }
 
-char *input_read(const cmd_input *input, const char *path, size_t *bytes)
+char *input_read(const cmd_input *input, const char *path, size_t most, size_t *bytes)
 {
     FILE *file = input_open(input, path);
     char *data;
 
     if (file == NULL)
         return NULL;
-    data = read_all(file, bytes);
-    if (data == NULL)
+    data = read_all(file, most, bytes);
+    if (data == NULL && errno == EFBIG)
+        (void)cmd_fail(input, "%s: more than %zu bytes", input_name(path), most);
+    else if (data == NULL)
         (void)cmd_fail(input, "%s: cannot read: %s", input_name(path), strerror(errno));
     if (file != stdin)
         (void)fclose(file);

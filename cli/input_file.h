@@ -13,7 +13,8 @@ const char *input_name(const char *path);
 /* NULL after a message. */
 FILE *input_open(const cmd_input *input, const char *path);
 
-/* The whole of it, NUL appended, to be freed; NULL after a message. */
-char *input_read(const cmd_input *input, const char *path, size_t *bytes);
+/* The whole of it, NUL appended, to be freed; NULL after a message, as for more than `most` bytes:
+ * a device never ends. */
+char *input_read(const cmd_input *input, const char *path, size_t most, size_t *bytes);
 
 #endif

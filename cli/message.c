@@ -17,11 +17,18 @@ const cmd_exit_code cmd_exit_codes[] = {
     {NULL, NULL},
 };
 
+/* Names from the command line and from files may hold anything: control characters are not passed
+ * on, so that a message stays one line and cannot steer the terminal. */
 static void complain(const cmd_input *input, const char *format, va_list args, const char *end)
 {
-    fprintf(stderr, "pkm %s: ", input->cmd->name);
-    vfprintf(stderr, format, args);
-    fputs(end, stderr);
+    char text[4096];
+
+    vsnprintf(text, sizeof text, format, args);
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    fprintf(stderr, "pkm%s%s: %s%s", input != NULL ? " " : "",
+            input != NULL ? input->cmd->name : "", text, end);
 }
 
 int cmd_fail(const cmd_input *input, const char *format, ...)
