@@ -45,42 +45,39 @@ static void check_same_run(const char *run_a, const char *run_b)
 /* 12 steps at once, against 7 and 5 more in a second process's place, for several threads. */
 static void test_resume_to_the_bit(void **state)
 {
-    static const char *const precisions[] = {"f32", "bf16"};
+    static const struct {
+        const char *name, *precision, *memory_layers;
+    } cases[] = {{"f32", "f32", "1"},
+                 {"bf16", "bf16", "1"},
+                 {"plain-f32", "f32", ""},
+                 {"plain-bf16", "bf16", ""}};
 
     (void)state;
-    for (int p = 0; p < 2; p++) {
-        const char *whole[] = {"precision", precisions[p], "threads", "1", NULL};
-        const char *parts[] = {"precision", precisions[p], "threads", "2", NULL};
-        char run_whole[32], run_parts[32], run_threads[32];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *options[] = {"threads",
+                                 "1",
+                                 "precision",
+                                 cases[i].precision,
+                                 "memory_layers",
+                                 cases[i].memory_layers,
+                                 NULL};
+        char whole[32], parts[32], more[32];
 
-        snprintf(run_whole, sizeof run_whole, "whole-%s", precisions[p]);
-        snprintf(run_parts, sizeof run_parts, "parts-%s", precisions[p]);
-        snprintf(run_threads, sizeof run_threads, "threads-%s", precisions[p]);
-        check_ok(small_train(&world, run_whole, false, 0, whole));
-        check_fails(small_train(&world, run_parts, false, 7, parts), PKM_ERR_CANCELLED, "step 7",
+        snprintf(whole, sizeof whole, "whole-%s", cases[i].name);
+        check_ok(small_train(&world, whole, false, 0, options));
+        snprintf(parts, sizeof parts, "parts-%s", cases[i].name);
+        options[1] = "2";
+        check_fails(small_train(&world, parts, false, 7, options), PKM_ERR_CANCELLED, "step 7",
                     NULL);
-        check_ok(small_train(&world, run_parts, true, 0, parts));
-        check_same_run(run_whole, run_parts);
-        parts[3] = "3";
-        check_ok(small_train(&world, run_threads, false, 0, parts));
-        check_same_run(run_whole, run_threads);
+        check_ok(small_train(&world, parts, true, 0, options));
+        check_same_run(whole, parts);
+        for (int threads = 3; threads <= 4; threads++) {
+            options[1] = threads == 3 ? "3" : "4";
+            snprintf(more, sizeof more, "threads-%d-%s", threads, cases[i].name);
+            check_ok(small_train(&world, more, false, 0, options));
+            check_same_run(whole, more);
+        }
     }
-}
-
-static double logged(const char *run, int line, const char *key)
-{
-    size_t bytes;
-    char *log = small_run_file(&world, run, "metrics.jsonl", &bytes), *at = log;
-    json_t *object;
-    double value;
-
-    for (int i = 0; i < line; i++)
-        at += strcspn(at, "\n") + 1;
-    object = json_loadb(at, strcspn(at, "\n"), 0, NULL);
-    value = json_number_value(json_object_get(object, key));
-    json_decref(object);
-    pkm_free(log);
-    return value;
 }
 
 static void test_learns(void **state)
@@ -91,8 +88,8 @@ static void test_learns(void **state)
 
     (void)state;
     check_ok(small_train(&world, "learns", false, 0, longer));
-    first = logged("learns", 0, "loss");
-    last = logged("learns", 149, "loss");
+    first = small_run_logged(&world, "learns", 0, "loss");
+    last = small_run_logged(&world, "learns", 149, "loss");
     /* ln 320 = 5.77 before anything is learnt; the text has about 20 equally likely words. */
     assert_true(first > 5.4 && first < 6.2);
     assert_true(last < 3.5);
@@ -112,7 +109,8 @@ static void test_accumulation_is_the_same_step(void **state)
     check_ok(small_train(&world, "at-once", false, 0, at_once));
     check_ok(small_train(&world, "halves", false, 0, halves));
     for (int line = 0; line < 5; line++) {
-        double a = logged("at-once", line, "loss"), b = logged("halves", line, "loss");
+        double a = small_run_logged(&world, "at-once", line, "loss"),
+               b = small_run_logged(&world, "halves", line, "loss");
 
         assert_true(a - b < 1e-4 && b - a < 1e-4);
     }
@@ -136,7 +134,7 @@ static void test_every_variant_trains(void **state)
 
         snprintf(run, sizeof run, "variant-%zu", i);
         check_ok(small_train(&world, run, false, 0, variants[i]));
-        assert_true(logged(run, 11, "loss") < 6.5);
+        assert_true(small_run_logged(&world, run, 11, "loss") < 6.5);
     }
 }
 

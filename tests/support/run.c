@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/run.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -143,4 +144,20 @@ char *small_run_file(const small_world *world, const char *run, const char *name
     check_ok(pkm_file_read(&data, bytes, path, (size_t)1 << 30));
     pkm_free(path);
     return data;
+}
+
+double small_run_logged(const small_world *world, const char *run, int line, const char *key)
+{
+    size_t bytes;
+    char *log = small_run_file(world, run, "metrics.jsonl", &bytes), *at = log;
+    json_t *object;
+    double value;
+
+    for (int i = 0; i < line; i++)
+        at += strcspn(at, "\n") + 1;
+    object = json_loadb(at, strcspn(at, "\n"), 0, NULL);
+    value = json_number_value(json_object_get(object, key));
+    json_decref(object);
+    pkm_free(log);
+    return value;
 }

@@ -36,4 +36,7 @@ char *small_run_path(const small_world *world, const char *run, const char *name
 /* The whole of a file of a run; pkm_free'd by the caller. */
 char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes);
 
+/* The number under `key` in line `line` (from 0) of a run's metrics.jsonl. */
+double small_run_logged(const small_world *world, const char *run, int line, const char *key);
+
 #endif
