@@ -2,8 +2,11 @@
 #include "input_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_stdin(const char *path)
 {
@@ -15,11 +18,32 @@ const char *input_name(const char *path)
     return is_stdin(path) ? "standard input" : path;
 }
 
+/* Opens a regular file; errno says why not, 0 if it is something else. */
+static FILE *open_regular(const char *path)
+{
+    /* O_NONBLOCK: opening a pipe must not wait for a writer before it can be refused. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat info;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+        return fdopen(fd, "rb");
+    (void)close(fd);
+    errno = 0;
+    return NULL;
+}
+
 FILE *input_open(const cmd_input *input, const char *path)
 {
-    FILE *file = is_stdin(path) ? stdin : fopen(path, "rbe");
+    FILE *file = is_stdin(path) ? stdin : open_regular(path);
 
-    if (file == NULL)
+    if (file == NULL && errno == 0)
+        (void)cmd_fail(input,
+                       "%s: is a folder, a pipe or a device: expected a regular file "
+                       "(-: standard input)",
+                       path);
+    else if (file == NULL)
         (void)cmd_fail(input, "%s: cannot open: %s", path, strerror(errno));
     return file;
 }

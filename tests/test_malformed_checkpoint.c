@@ -192,7 +192,11 @@ static const malformed_case states[] = {
     {"cut", BYTES("\n}"), BYTES("\n"), PKM_ERR_FORMAT, {"line"}},
     {"duplicate field", BYTES("'tokens'"), BYTES("'step'"), PKM_ERR_FORMAT, {"duplicate"}},
     {"format 0", BYTES("'format': 1"), BYTES("'format': 0"), PKM_ERR_FORMAT, {"format is 0"}},
-    {"format 2", BYTES("'format': 1"), BYTES("'format': 2"), PKM_ERR_FORMAT, {"format is 2"}},
+    {"format 2",
+     BYTES("'format': 1"),
+     BYTES("'format': 2"),
+     PKM_ERR_UNSUPPORTED,
+     {"newer version"}},
     {"no step", BYTES("'step': 40"), BYTES("'x': 40"), PKM_ERR_FORMAT, {"step is missing"}},
     {"step -1", BYTES("'step': 40"), BYTES("'step': -1"), PKM_ERR_FORMAT, {"step is -1"}},
     {"step 2^32", BYTES("'step': 40"), BYTES("'step': 4294967296"), PKM_ERR_FORMAT, {"step is"}},
@@ -297,8 +301,8 @@ static const malformed_case pointers[] = {
      PKM_ERR_FORMAT,
      {"not a model"}},
     {"a folder that is not there", {0}, BYTES("step-00000041"), PKM_ERR_IO, {"step-00000041"}},
-    {"a file that is no folder", {0}, BYTES("small"), PKM_ERR_IO, {"small/config.json"}},
-    {"itself", {0}, BYTES("best"), PKM_ERR_IO, {"best/config.json"}},
+    {"a file that is no folder", {0}, BYTES("small"), PKM_ERR_IO, {"not a model"}},
+    {"itself", {0}, BYTES("best"), PKM_ERR_IO, {"not a model"}},
 };
 
 static void test_pointers(void **state)

@@ -4,6 +4,7 @@
  * model; the object "pkm" speaks the names of our options. Every number has a range; a value that
  * would change the mathematics into something we do not compute is an error.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -342,6 +343,8 @@ pkm_status pkm_model_dir_load_config(pkm_gpt_config *out, const char *dir)
 
     if (status == PKM_OK)
         status = pkm_json_load(&root, path, MAX_CONFIG_BYTES);
+    if (status == PKM_ERR_IO && pkm_error_errno() == ENOTDIR)
+        status = pkm_fail(PKM_ERR_IO, "%s: not a model: expected a folder with a config.json", dir);
     if (status == PKM_OK && !json_is_object(root))
         status = pkm_fail(PKM_ERR_FORMAT, "%s: not an object", path);
     if (status == PKM_OK)

@@ -2,6 +2,7 @@
 /* Reading a data set: meta.json and the mapped shards of one side. */
 #include "pkm/data.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -91,6 +92,9 @@ static pkm_status load_meta(pkm_data *data)
 
     PKM_TRY(pkm_path_join(&path, data->dir, PKM_DATA_META_NAME));
     status = pkm_data_meta_load(&data->meta, path);
+    if (status == PKM_ERR_IO && pkm_error_errno() == ENOTDIR)
+        status = pkm_fail(PKM_ERR_IO, "%s: not a data set: expected a folder with a %s", data->dir,
+                          PKM_DATA_META_NAME);
     pkm_free(path);
     return status;
 }
