@@ -276,7 +276,6 @@ static void run_trials(crash_test *test, int64_t wanted, int64_t from)
             told = test->kills;
             printf("%lld kills of %lld; next trial %lld\n", (long long)told, (long long)wanted,
                    (long long)trial + 1);
-            fflush(stdout);
         }
     }
     printf("%lld kills in %lld trials, %u marked points: every result the same\n",
@@ -313,6 +312,7 @@ int main(int argc, char **argv)
         else
             (void)number(NULL);
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
     test.rng.seed = (uint64_t)seed;
     test.shared =
         mmap(NULL, sizeof *test.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
