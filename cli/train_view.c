@@ -15,9 +15,9 @@ static void show_plan(train_view *view, const pkm_train_event *event)
     view->parameters = event->parameters;
     snprintf(text, sizeof text,
              "%" PRId64 " parameters; steps %" PRId64 " to %" PRId64
-             "; %.2f GiB of memory, %.2f GiB of disk",
+             "; %.2f GiB of memory, %.2f GiB of disk; threads: %d (%s)",
              event->parameters, event->step, event->steps, (double)event->memory_bytes / 0x1p30,
-             (double)event->disk_bytes / 0x1p30);
+             (double)event->disk_bytes / 0x1p30, event->threads, event->runtime);
     progress_note(&view->bar, text);
 }
 

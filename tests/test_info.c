@@ -62,6 +62,7 @@ static void test_threads(void **state)
     threads = json_object_get(report, "threads");
     assert_int_equal(json_integer_value(json_object_get(threads, "used")), 3);
     assert_string_equal(json_string_value(json_object_get(threads, "because")), "asked for");
+    assert_non_null(strstr(json_string_value(json_object_get(threads, "runtime")), "omp"));
     json_decref(report);
     check_ok(pkm_set_threads(0));
     check_fails(pkm_set_threads(-1), PKM_ERR_ARG, "threads", "-1", NULL);

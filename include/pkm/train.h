@@ -75,6 +75,8 @@ typedef struct pkm_train_event {
     double val_loss;                   /* EVAL */
     int64_t parameters;                /* PLAN */
     uint64_t memory_bytes, disk_bytes; /* PLAN: planned */
+    int threads;                       /* PLAN: in use */
+    const char *runtime;               /* PLAN: what runs them, such as "libgomp.so.1" */
     int n_usage;                       /* EVAL */
     const pkm_usage *usage;
     const char *path;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/threads.h"
 
+#include <dlfcn.h>
 #include <fenv.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/size.h"
@@ -188,6 +190,18 @@ void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user)
         (void)fesetenv(&caller);
         run_blocks(n_blocks * thread / size, n_blocks * (thread + 1) / size, thread, body, user);
     }
+}
+
+const char *pkm_threads_runtime(void)
+{
+    Dl_info where;
+    const char *slash;
+
+    if (dladdr((const void *)(uintptr_t)omp_get_max_threads, &where) == 0 ||
+        where.dli_fname == NULL)
+        return "OpenMP";
+    slash = strrchr(where.dli_fname, '/');
+    return slash == NULL ? where.dli_fname : slash + 1;
 }
 
 int pkm_threads_lend(int threads)

@@ -29,6 +29,9 @@ pkm_status pkm_threads_check(void);
 int pkm_threads(void);
 pkm_status pkm_threads_choice(pkm_thread_choice *out);
 
+/* The file of the OpenMP runtime in this process, such as "libgomp.so.1". */
+const char *pkm_threads_runtime(void);
+
 /* A body computes block `block`; `thread` in [0, pkm_threads()) picks its scratch. It cannot fail.
  */
 typedef void (*pkm_block_body)(int64_t block, int thread, void *user);

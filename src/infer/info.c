@@ -39,9 +39,9 @@ static const char *reason(const pkm_thread_choice *choice)
 
 static json_t *threads_json(const pkm_thread_choice *choice)
 {
-    return json_pack("{s:i, s:s, s:i, s:i, s:i, s:i}", "used", choice->threads, "because",
-                     reason(choice), "asked", choice->asked, "affinity", choice->affinity, "quota",
-                     choice->quota, "cores", choice->cores);
+    return json_pack("{s:i, s:s, s:s, s:i, s:i, s:i, s:i}", "used", choice->threads, "because",
+                     reason(choice), "runtime", pkm_threads_runtime(), "asked", choice->asked,
+                     "affinity", choice->affinity, "quota", choice->quota, "cores", choice->cores);
 }
 
 /* Per kernel family the variant in use at `level`: the last row of the family that fits. */

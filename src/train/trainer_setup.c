@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/threads.h"
 #include "models/model_dir.h"
 #include "train/resume.h"
 #include "train/save.h"
@@ -100,6 +101,8 @@ static pkm_status check_plan(pkm_trainer *trainer)
         .steps = trainer->plan.steps,
         .tokens = trainer->state.tokens,
         .parameters = pkm_gpt_parameters(trainer->gpt),
+        .threads = pkm_threads(),
+        .runtime = pkm_threads_runtime(),
     };
     int64_t *steps;
     size_t bytes, present;

@@ -18,6 +18,7 @@ bits() {
 }
 
 check 0 'whole: step 12' train "$@" --out whole --steps 12 --threads 1
+grep -q '; threads: 1 (lib.*omp' err || fail "the start does not tell threads and runtime: $(head -n 1 err)"
 for file in config.json model.safetensors tokenizer.json checkpoints/last checkpoints/best; do
     [ -s "whole/$file" ] || fail "whole/$file is missing"
 done
