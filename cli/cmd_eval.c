@@ -46,7 +46,7 @@ static const pkm_option rows[] = {
      .preset = "0",
      .unit = "tokens",
      .help = "of a data set, how much is read; 0: all"},
-    MODEL_ROWS(eval_options, loading),
+    MODEL_ROWS(offsetof(eval_options, loading)),
     {.name = "json",
      .type = PKM_OPTION_BOOL,
      .offset = offsetof(eval_options, json),

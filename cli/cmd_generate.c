@@ -81,7 +81,7 @@ static const pkm_option rows[] = {
      .offset = offsetof(generate_options, echo),
      .preset = "true",
      .help = "print the continuation alone, without the prompt"},
-    MODEL_ROWS(generate_options, loading),
+    MODEL_ROWS(offsetof(generate_options, loading)),
     {.name = "json",
      .type = PKM_OPTION_BOOL,
      .offset = offsetof(generate_options, json),

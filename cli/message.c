@@ -6,6 +6,8 @@
 #include "cmd.h"
 #include "stop.h"
 
+enum { SENTENCE_BYTES = 4096 };
+
 const cmd_exit_code cmd_exit_codes[] = {
     {"0", "done"},
     {"1", "failed: the message names the file, folder or device in the way"},
@@ -19,35 +21,36 @@ const cmd_exit_code cmd_exit_codes[] = {
 
 /* Names from the command line and from files may hold anything: control characters are not passed
  * on, so that a message stays one line and cannot steer the terminal. */
-static void complain(const cmd_input *input, const char *format, va_list args, const char *end)
+static void complain(const cmd_input *input, char *sentence, const char *end)
 {
-    char text[4096];
-
-    vsnprintf(text, sizeof text, format, args);
-    for (char *c = text; *c != '\0'; c++)
+    for (char *c = sentence; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
     fprintf(stderr, "pkm%s%s: %s%s", input != NULL ? " " : "",
-            input != NULL ? input->cmd->name : "", text, end);
+            input != NULL ? input->cmd->name : "", sentence, end);
 }
 
 int cmd_fail(const cmd_input *input, const char *format, ...)
 {
+    char sentence[SENTENCE_BYTES];
     va_list args;
 
     va_start(args, format);
-    complain(input, format, args, "\n");
+    vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
+    complain(input, sentence, "\n");
     return CMD_FAILED;
 }
 
 int cmd_usage(const cmd_input *input, const char *format, ...)
 {
+    char sentence[SENTENCE_BYTES];
     va_list args;
 
     va_start(args, format);
-    complain(input, format, args, "");
+    vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
+    complain(input, sentence, "");
     fprintf(stderr, " (see 'pkm %s --help')\n", input->cmd->name);
     return CMD_USAGE;
 }

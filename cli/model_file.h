@@ -12,21 +12,21 @@
 /* Choices of --precision: the one the model was trained in, or another. */
 #define MODEL_PRECISIONS "auto|f32|bf16"
 
-/* The field of options that the rows of these two set, and the rows. */
+/* What these two rows set, and the rows, for a model_choice at `place` in the struct of options. */
 typedef struct model_choice {
     int precision; /* index into MODEL_PRECISIONS */
     bool mmap;
 } model_choice;
 
-#define MODEL_ROWS(owner, field)                                                                   \
+#define MODEL_ROWS(place)                                                                          \
     {.name = "precision",                                                                          \
      .type = PKM_OPTION_CHOICE,                                                                    \
-     .offset = offsetof(owner, field.precision),                                                   \
+     .offset = (place) + offsetof(model_choice, precision),                                        \
      .preset = "auto",                                                                             \
      .choices = MODEL_PRECISIONS,                                                                  \
      .help = "of products and activations; auto: as in training"},                                 \
     {                                                                                              \
-        .name = "mmap", .type = PKM_OPTION_BOOL, .offset = offsetof(owner, field.mmap),            \
+        .name = "mmap", .type = PKM_OPTION_BOOL, .offset = (place) + offsetof(model_choice, mmap), \
         .preset = "true", .help = "read the weights at the start instead of mapping their file",   \
     }
 

@@ -16,8 +16,14 @@ if(PKM_CLI_DOCUMENTS)
     install(DIRECTORY ${PKM_CLI_DOCUMENTS}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tool)
     install(FILES ${PKM_CLI_DOCUMENTS}/pkm.bash RENAME pkm
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT tool)
+    # Debian's zsh looks for those of packages elsewhere.
+    if(PKM_PACKAGE)
+        set(PKM_ZSH_DIR zsh/vendor-completions)
+    else()
+        set(PKM_ZSH_DIR zsh/site-functions)
+    endif()
     install(FILES ${PKM_CLI_DOCUMENTS}/pkm.zsh RENAME _pkm
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT tool)
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/${PKM_ZSH_DIR} COMPONENT tool)
     install(FILES ${PKM_CLI_DOCUMENTS}/pkm.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT tool)
 endif()
