@@ -25,6 +25,7 @@ cp -r data broken-data
 head -c 2000 data/train-00000.bin >broken-data/train-00000.bin
 : >empty
 mkdir nothing
+head -c 2000000 /dev/zero >zeros
 printf 'a\0b' >binary
 printf '1 2\n3\n4 x\n' >ids
 printf '1 2\n3 320\n' >outside
