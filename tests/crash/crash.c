@@ -4,13 +4,13 @@
  *
  *   crash [--kills N] [--seed S] [--from TRIAL]
  *
- * Trials go round the kinds of work (work.h). Each starts with a kill at a marked point, before a
- * call of the file system or in the middle of a write, or at a random time; the process that takes
- * over may be killed too, and has another number of threads. After every kill, everything under a
- * final name is compared with what a process made that was left alone, the published model is
- * loaded, and no announced checkpoint may be lost. At the end of a trial the whole folder, log
- * included, is compared. The marked points of a kind are taken in turn, so that enough kills reach
- * every one; --from goes on with a later trial of the same seed.
+ * A trial starts with a kill at a marked point of one kind of work (work.h), before a call of the
+ * file system, which is after the one before it, or in the middle of a write; every fifth one at a
+ * random time of a training. The process that takes over may be killed too, and may have another
+ * number of threads. After every kill, everything under a final name is compared with what a
+ * process made that was left alone, the published model is loaded, and no announced checkpoint may
+ * be lost. At the end of a trial the whole folder, log included, is compared. --from goes on with a
+ * later trial of the same seed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/size.h"
 #include "crash/kill_table.h"
 #include "crash/work.h"
 #include "support/check.h"
@@ -184,13 +185,19 @@ static void learn_kind(crash_test *test, work_kind kind)
            test->shared->calls.count, (double)facts->ns * 1e-9);
 }
 
+/* How many trials before this one began with a marked point. */
+static int64_t marked_trials(int64_t trial)
+{
+    return trial - trial / 5;
+}
+
 /* What a trial begins with: a marked point, each in its turn; every fifth time training and a
  * random time. */
 static mark choose_mark(crash_test *test, int64_t trial)
 {
     const pkm_rng order = {.seed = test->rng.seed, .stream = 1};
     work_kind kind = draw(test, 2) == 0 ? WORK_F32 : WORK_BF16;
-    uint64_t turn = (uint64_t)(trial - trial / 5) % test->n_marks;
+    uint64_t turn = (uint64_t)marked_trials(trial) % test->n_marks;
 
     if (trial % 5 == 4)
         return (mark){kind, {.after_ns = 1 + test->facts[kind].ns * draw(test, 1000) / 1000}};
@@ -263,12 +270,13 @@ static void run_trial(crash_test *test, int64_t trial)
     check_ok(pkm_directory_remove(out));
 }
 
-/* Trials until there were enough kills, told of every 50. */
+/* Trials until there were enough kills, and every marked point had its turn if there can be so
+ * many. */
 static void run_trials(crash_test *test, int64_t wanted, int64_t from)
 {
-    int64_t trial = from, told = 0;
+    int64_t all_marks = wanted < test->n_marks ? 0 : test->n_marks, trial = from, told = 0;
 
-    for (; test->kills < wanted; trial++) {
+    for (; test->kills < wanted || marked_trials(trial) < all_marks; trial++) {
         test->rng.step = (uint32_t)trial;
         test->draws = 0;
         run_trial(test, trial);
@@ -278,8 +286,9 @@ static void run_trials(crash_test *test, int64_t wanted, int64_t from)
                    (long long)trial + 1);
         }
     }
-    printf("%lld kills in %lld trials, %u marked points: every result the same\n",
-           (long long)test->kills, (long long)(trial - from), test->n_marks);
+    printf("%lld kills in %lld trials, %lld of %u marked points: every result the same\n",
+           (long long)test->kills, (long long)(trial - from),
+           (long long)pkm_min_i64(marked_trials(trial), test->n_marks), test->n_marks);
 }
 
 /* The number after an option; exits if it is none. */
