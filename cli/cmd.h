@@ -97,6 +97,7 @@ int cmd_tokenizer_decode(const cmd_input *input);
 int cmd_tokenizer_encode(const cmd_input *input);
 int cmd_tokenizer_train(const cmd_input *input);
 int cmd_train(const cmd_input *input);
+int cmd_verify(const cmd_input *input);
 int cmd_version(const cmd_input *input);
 
 extern const pkm_option_table cmd_bench_options;
@@ -110,5 +111,6 @@ extern const pkm_option_table cmd_inspect_options;
 extern const pkm_option_table cmd_tokenizer_codec_options;
 extern const pkm_option_table cmd_tokenizer_train_options;
 extern const pkm_option_table cmd_train_options;
+extern const pkm_option_table cmd_verify_options;
 
 #endif

@@ -113,6 +113,15 @@ static const cmd commands[] = {
         .options = &cmd_inspect_options,
     },
     {
+        .name = "verify",
+        .summary = "whether runs, models, data sets and tokenizers are whole",
+        .run = cmd_verify,
+        .args = "PATH...",
+        .min_args = 1,
+        .max_args = CMD_ANY_ARGS,
+        .options = &cmd_verify_options,
+    },
+    {
         .name = "bench",
         .summary = "speed of this machine with this build",
         .run = cmd_group,

@@ -12,5 +12,6 @@
 #include "pkm/options.h"
 #include "pkm/tokenizer.h"
 #include "pkm/train.h"
+#include "pkm/verify.h"
 
 #endif

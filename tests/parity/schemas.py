@@ -81,6 +81,7 @@ def main(pkm, work, schemas, *text):
         check("train", "train", "--data", data, "--out", model, *SMALL, *options, "--json")
         check("inspect", "inspect", model, "--json")
         check("inspect", "inspect", model / "checkpoints" / "last", "--json")
+        check("verify", "verify", model, "--json")
         check("eval", "eval", "--model", model, "--data", data, "--max-tokens", 500, "--json")
         check("eval", "eval", "--model", model, "--text", text[0], "--json")
         check("generate", "generate", "--model", model, "--prompt", 'a "b"\n', "--tokens", 20, "--json")
