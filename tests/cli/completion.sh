@@ -6,7 +6,7 @@ cat >lines <<'END'
 tra                       => <train>
 tokenizer enc             => <tokenizer><encode>
 completion fi             => <completion><fish>
-help ver                  => <help><version>
+help vers                 => <help><version>
 train --memory-m          => <train><--memory-mode>
 generate --no-e           => <generate><--no-echo>
 bench search --n-k        => <bench><search><--n-keys>
