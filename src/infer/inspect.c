@@ -107,7 +107,7 @@ static pkm_status read_tail(char **out, size_t *bytes, const char *path)
 static pkm_status last_usage(json_t **out, const char *dir)
 {
     char *path, *text = NULL;
-    size_t bytes;
+    size_t bytes = 0;
     pkm_status status = PKM_OK;
 
     *out = NULL;
