@@ -15,7 +15,7 @@ fi
 
 for wanted in include/pkm/pkm.h bin/pkm share/man/man1/pkm-train.1 \
     share/{bash-completion/completions/pkm,zsh/site-functions/_pkm,fish/vendor_completions.d/pkm.fish}; do
-    [[ -f $prefix/$wanted ]] || fail "$wanted is not installed"
+    [[ -f $prefix/$wanted || -f $prefix/$wanted.gz ]] || fail "$wanted is not installed"
 done
 
 pc=$(find "$prefix" -name pkm.pc -printf '%h\n')
