@@ -197,8 +197,7 @@ const char *pkm_threads_runtime(void)
     Dl_info where;
     const char *slash;
 
-    if (dladdr((const void *)(uintptr_t)omp_get_max_threads, &where) == 0 ||
-        where.dli_fname == NULL)
+    if (dladdr((const void *)omp_get_max_threads, &where) == 0 || where.dli_fname == NULL)
         return "OpenMP";
     slash = strrchr(where.dli_fname, '/');
     return slash == NULL ? where.dli_fname : slash + 1;
