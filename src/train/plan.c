@@ -81,7 +81,7 @@ uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gp
     /* The kept ones, the best, and the one being written before an old one goes. */
     int64_t most = options->keep_checkpoints + 2;
 
-    return pkm_checkpoint_bytes(gpt) * (uint64_t)pkm_max_i64(most - present, 1);
+    return pkm_size_product(pkm_checkpoint_bytes(gpt), (size_t)pkm_max_i64(most - present, 1));
 }
 
 pkm_status pkm_train_check_memory(uint64_t needed)
