@@ -208,6 +208,59 @@ static void test_resume_repairs_pointers(void **state)
     pkm_free(step_6);
 }
 
+/* What a training was told to take, and what single requests came to, but for small ones. */
+typedef struct plan_watch {
+    uint64_t planned;
+    size_t least, asked;
+} plan_watch;
+
+static bool sum_large(size_t bytes, void *user)
+{
+    plan_watch *watch = user;
+
+    if (bytes > watch->least)
+        watch->asked += bytes;
+    return false;
+}
+
+/* Requests of the first evaluation alone: from the step before it on. */
+static int watch_plan(const pkm_train_event *event, void *user)
+{
+    plan_watch *watch = user;
+
+    if (event->kind == PKM_EVENT_PLAN)
+        watch->planned = event->memory_bytes;
+    if (event->kind == PKM_EVENT_STEP && event->step == 1)
+        pkm_alloc_set_hook(sum_large, watch);
+    if (event->kind == PKM_EVENT_EVAL)
+        pkm_alloc_set_hook(NULL, NULL);
+    return 0;
+}
+
+/* The counts of how a memory is read, which an evaluation makes hours after the start and which can
+ * be larger than the table, are in the plan. */
+static void test_plan_knows_evaluations(void **state)
+{
+    enum { HEADS = 16, SLOTS = 256 * 256 };
+    static const char *const with[] = {"memory_heads", "16", "n_keys", "256", "steps", "2",
+                                       "eval_every",   "2",  NULL};
+    static const char *const without[] = {"memory_heads", "16", "n_keys", "256", "steps", "2",
+                                          "eval_every",   "0",  NULL};
+    plan_watch evaluating = {.least = SLOTS * sizeof(double)}, training = evaluating;
+    char *out = small_world_run(&world, "planned");
+
+    (void)state;
+    check_ok(small_train_watched(&world, out, false, watch_plan, &evaluating, with));
+    pkm_alloc_set_hook(NULL, NULL);
+    pkm_free(out);
+    out = small_world_run(&world, "unevaluated");
+    check_ok(small_train_watched(&world, out, false, watch_plan, &training, without));
+    pkm_alloc_set_hook(NULL, NULL);
+    pkm_free(out);
+    assert_int_equal(evaluating.asked, 17 * HEADS * SLOTS);
+    assert_true(evaluating.planned > training.planned + evaluating.asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_falls_back),
         cmocka_unit_test(test_resume_repairs_pointers),
+        cmocka_unit_test(test_plan_knows_evaluations),
     };
 
     return cmocka_run_group_tests(tests, create_world, destroy_world);

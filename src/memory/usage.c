@@ -36,6 +36,17 @@ pkm_status pkm_usage_create(pkm_usage_counter **out, int64_t heads, int64_t slot
     return PKM_OK;
 }
 
+size_t pkm_usage_bytes(int64_t heads, int64_t slots)
+{
+    return pkm_size_product(pkm_size_product((size_t)heads, (size_t)slots),
+                            sizeof(double) + sizeof(int64_t) + 1);
+}
+
+size_t pkm_usage_result_bytes(int64_t slots)
+{
+    return pkm_size_product((size_t)slots, sizeof(double));
+}
+
 void pkm_usage_destroy(pkm_usage_counter *counter)
 {
     if (counter == NULL)

@@ -6,6 +6,7 @@
 #ifndef PKM_MEMORY_USAGE_H
 #define PKM_MEMORY_USAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -14,6 +15,9 @@
 typedef struct pkm_usage_counter pkm_usage_counter;
 
 pkm_status pkm_usage_create(pkm_usage_counter **out, int64_t heads, int64_t slots);
+/* Bytes of such a counter, and of working out its figures. */
+size_t pkm_usage_bytes(int64_t heads, int64_t slots);
+size_t pkm_usage_result_bytes(int64_t slots);
 void pkm_usage_destroy(pkm_usage_counter *counter);
 void pkm_usage_reset(pkm_usage_counter *counter);
 

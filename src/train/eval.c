@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/strbuf.h"
+#include "base/system.h"
 #include "models/model.h"
 #include "pkm/model.h"
 #include "train/scorer.h"
@@ -57,6 +58,9 @@ typedef struct eval_call {
 static pkm_status evaluation_begin(eval_call *out, pkm_model *model)
 {
     *out = (eval_call){.start_ns = pkm_clock_ns()};
+    PKM_TRY(pkm_memory_check(pkm_score_usage_bytes(model->gpt),
+                             "counting how the memories are read",
+                             "a machine with more of it can evaluate the model"));
     PKM_TRY(pkm_scorer_init(&out->scorer, model->gpt, EVAL_ROWS));
     return pkm_score_usage_start(model->gpt);
 }

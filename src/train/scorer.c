@@ -107,6 +107,18 @@ pkm_status pkm_score_usage_start(pkm_gpt *gpt)
     return PKM_OK;
 }
 
+size_t pkm_score_usage_bytes(const pkm_gpt *gpt)
+{
+    const pkm_memory_config *memory = &gpt->config.memory;
+    int64_t slots = memory->n_keys * memory->n_keys;
+
+    if (gpt->n_memories == 0)
+        return 0;
+    return pkm_size_sum(
+        pkm_size_product((size_t)gpt->n_memories, pkm_usage_bytes(memory->heads, slots)),
+        pkm_usage_result_bytes(slots));
+}
+
 void pkm_score_usage_stop(pkm_gpt *gpt)
 {
     for (int i = 0; i < gpt->n_memories; i++)

@@ -42,6 +42,8 @@ pkm_status pkm_scorer_run(pkm_scorer *scorer, pkm_score_sums *sums, const pkm_sc
 /* Usage of the memory layers: counting starts; then figures for each layer, all heads together and
  * each head; *out (NULL without memories) is owned by the caller. */
 pkm_status pkm_score_usage_start(pkm_gpt *gpt);
+/* Bytes that this takes: 17 for each slot of each head, which can be more than the tables. */
+size_t pkm_score_usage_bytes(const pkm_gpt *gpt);
 pkm_status pkm_score_usage_finish(pkm_gpt *gpt, pkm_usage **out, int *n_usage);
 /* Ends counting without figures, as finish does with them; harmless where nothing counts. */
 void pkm_score_usage_stop(pkm_gpt *gpt);

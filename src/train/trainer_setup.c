@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "models/model_dir.h"
 #include "train/resume.h"
@@ -91,6 +92,28 @@ static pkm_status plan_tapes(pkm_trainer *trainer)
     return PKM_OK;
 }
 
+/* Memory that this training will take beyond what the process has: weights, gradients, moments,
+ * tables, activations, packed weights, hits of a step, loss gradients and, where it evaluates, the
+ * activations of that and the counts of how memories are read. */
+static pkm_status plan_memory(const pkm_trainer *trainer, size_t *out)
+{
+    const pkm_gpt *gpt = trainer->gpt;
+    size_t total;
+
+    PKM_TRY(pkm_gpt_needs(gpt, &total));
+    total = pkm_size_sum(total, pkm_tape_bytes(trainer->tape));
+    total = pkm_size_sum(total, pkm_params_packed_bytes(gpt->params));
+    total = pkm_size_sum(total, (size_t)trainer->plan.rows * sizeof *trainer->seed_grad);
+    for (int i = 0; i < gpt->n_stores; i++)
+        total = pkm_size_sum(total, pkm_store_log_bytes(gpt->stores[i]));
+    if (trainer->scorer.tape != NULL) {
+        total = pkm_size_sum(total, pkm_tape_bytes(trainer->scorer.tape));
+        total = pkm_size_sum(total, pkm_score_usage_bytes(gpt));
+    }
+    *out = total;
+    return PKM_OK;
+}
+
 /* Tells the plan, then refuses it if it does not fit. Tables and arenas are reserved by now but not
  * yet touched, so the memory is still free. */
 static pkm_status check_plan(pkm_trainer *trainer)
@@ -107,15 +130,10 @@ static pkm_status check_plan(pkm_trainer *trainer)
     int64_t *steps;
     size_t bytes, present;
 
-    PKM_TRY(pkm_gpt_bytes(&trainer->gpt->config, true, &bytes));
-    event.memory_bytes = bytes + pkm_tape_bytes(trainer->tape);
-    event.memory_bytes += pkm_params_packed_bytes(trainer->gpt->params);
-    if (trainer->scorer.tape != NULL)
-        event.memory_bytes += pkm_tape_bytes(trainer->scorer.tape);
-    for (int i = 0; i < trainer->gpt->n_stores; i++)
-        event.memory_bytes += pkm_store_log_bytes(trainer->gpt->stores[i]);
+    PKM_TRY(plan_memory(trainer, &bytes));
+    event.memory_bytes = bytes;
     event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt, 0);
-    PKM_TRY(pkm_train_check_memory(event.memory_bytes));
+    PKM_TRY(pkm_train_check_memory(bytes));
     PKM_TRY(pkm_run_folder_steps(&trainer->folder, &steps, &present));
     pkm_free(steps);
     PKM_TRY(pkm_train_check_disk(
