@@ -11,12 +11,11 @@ prefix=${PKM_INSTALLED:-$work/prefix}
 if [[ -z ${PKM_INSTALLED:-} ]]; then
     cmake --install "$PKM_BUILD_DIR" --prefix "$work/staging" >"$work/install.log"
     mv "$work/staging" "$prefix"
+    for wanted in include/pkm/pkm.h bin/pkm share/man/man1/pkm-train.1 \
+        share/{bash-completion/completions/pkm,zsh/site-functions/_pkm,fish/vendor_completions.d/pkm.fish}; do
+        [[ -f $prefix/$wanted ]] || fail "$wanted is not installed"
+    done
 fi
-
-for wanted in include/pkm/pkm.h bin/pkm share/man/man1/pkm-train.1 \
-    share/{bash-completion/completions/pkm,zsh/site-functions/_pkm,fish/vendor_completions.d/pkm.fish}; do
-    [[ -f $prefix/$wanted || -f $prefix/$wanted.gz ]] || fail "$wanted is not installed"
-done
 
 pc=$(find "$prefix" -name pkm.pc -printf '%h\n')
 export PKG_CONFIG_PATH=$pc
