@@ -113,7 +113,7 @@ typedef struct overflow {
 static const overflow overflows[] = {
     {adam, "h.0.ln_1.weight", 3e38f, "tensor 'h.0.ln_1'"},
     {adam, "h.0.attn.c_attn.weight", 1e38f, "node 'h.0.attn'"},
-    {adam, "h.0.mlp.c_fc.bias", 3e38f, "gradient of tensor 'h.0.mlp.c_fc'"},
+    {adam, "h.0.mlp.c_fc.weight", 3e38f, "tensor 'h.0.mlp.c_fc'"},
     {adam, "ln_f.weight", 3e38f, "node 'ln_f'"},
     {adam, "wte.weight", 3e38f, "tensor 'loss'"},
     {adam, "h.1.pkm.keys", 3e38f, "node 'h.1.pkm'"},

@@ -5,15 +5,15 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/threads.h"
 #include "support/check.h"
-#include "support/run.h"
-#include "support/same_tree.h"
+#include "support/scene.h"
 #include "support/state.h"
-#include "train/health.h"
 
 static small_world world;
 
@@ -31,111 +31,7 @@ static int destroy_world(void **state)
     return 0;
 }
 
-/* A run that something happens to, and what it told. */
-typedef struct run_scene {
-    pkm_trainer *trainer;
-    int64_t hurt_step;  /* what is hurt before this step */
-    bool hurt_weight;   /* a NaN in a weight; else the gradient of a row's loss */
-    float gradient;     /* which is this; 0: infinite */
-    bool lasting;       /* and so in the steps that follow */
-    int64_t good_order; /* rewinds after which nothing is hurt any more */
-    int64_t stop_at;    /* stops after this step */
-    int skips, rewinds, spikes;
-    int64_t from_step, step; /* of the last of them */
-    char reason[1024];
-} run_scene;
-
-static void hurt(run_scene *scene)
-{
-    float *weight = pkm_params_find(scene->trainer->gpt->params, "h.0.ln_2.weight")->data;
-
-    if (scene->hurt_weight)
-        weight[3] = NAN;
-    else
-        scene->trainer->seed_grad[1] = scene->gradient > 0 ? scene->gradient : INFINITY;
-}
-
-static int watch(const pkm_train_event *event, void *user)
-{
-    run_scene *scene = user;
-
-    scene->skips += event->kind == PKM_EVENT_SKIP;
-    scene->rewinds += event->kind == PKM_EVENT_REWIND;
-    scene->spikes += event->kind == PKM_EVENT_SPIKE;
-    if (event->kind == PKM_EVENT_SKIP || event->kind == PKM_EVENT_REWIND ||
-        event->kind == PKM_EVENT_SPIKE) {
-        scene->from_step = event->from_step;
-        scene->step = event->step;
-        snprintf(scene->reason, sizeof scene->reason, "%s", event->path);
-        if (!scene->lasting)
-            scene->trainer->seed_grad[1] = scene->trainer->seed_grad[0];
-    }
-    if (event->kind == PKM_EVENT_STEP && event->step == scene->hurt_step - 1 &&
-        scene->trainer->state.rewinds < scene->good_order)
-        hurt(scene);
-    return event->kind != PKM_EVENT_PLAN && event->step == scene->stop_at;
-}
-
 static const char *const plain[] = {"eval_every", "0", NULL};
-
-/* A trainer at the start of the scene's run, or where the run stands. */
-static void open_run(run_scene *scene, const char *run, bool resume, const char *const *options,
-                     const char *on_nan)
-{
-    char *out = small_world_run(&world, run);
-    pkm_train_paths paths = {
-        .data = world.data, .tokenizer = world.data, .out = out, .resume = resume};
-    pkm_option_set *set = small_options(options);
-
-    check_ok(pkm_options_set_text(set, "on_nan", on_nan, PKM_ORIGIN_ARGS));
-    check_ok(pkm_options_set_text(set, "dim", "16", PKM_ORIGIN_ARGS));
-    check_ok(pkm_options_set_text(set, "seq_len", "8", PKM_ORIGIN_ARGS));
-    if (scene->stop_at == 0)
-        scene->stop_at = -1;
-    check_ok(pkm_trainer_create(&scene->trainer, &paths, set, watch, scene));
-    pkm_options_destroy(set);
-    pkm_free(out);
-}
-
-static pkm_status go(run_scene *scene)
-{
-    pkm_train_result result;
-
-    return pkm_trainer_run(scene->trainer, &result);
-}
-
-/* The whole run, which ends well; its trainer stays open. */
-static void play(run_scene *scene, const char *run, const char *const *options, const char *on_nan)
-{
-    open_run(scene, run, false, options, on_nan);
-    check_ok(go(scene));
-}
-
-static void check_same(const run_scene *a, const run_scene *b)
-{
-    model_state state_a, state_b;
-
-    state_keep(&state_a, a->trainer->gpt);
-    state_keep(&state_b, b->trainer->gpt);
-    check_models_same(&state_a, &state_b);
-    state_release(&state_a);
-    state_release(&state_b);
-}
-
-static void finish(run_scene *scene)
-{
-    pkm_trainer_destroy(scene->trainer);
-}
-
-static void check_same_log(const char *run_a, const char *run_b)
-{
-    char *a = small_run_path(&world, run_a, "metrics.jsonl");
-    char *b = small_run_path(&world, run_b, "metrics.jsonl");
-
-    assert_true(same_file(a, b));
-    pkm_free(a);
-    pkm_free(b);
-}
 
 /* Number `field` of line `line` of a log, NAN if there is none; *event: its event. */
 static double logged(const char *run, int line, const char *field, char event[16])
@@ -171,23 +67,6 @@ static bool has_checkpoint(const char *run, int step)
     return found;
 }
 
-/* The same steps by hand, without even looking at the data of step `left_out`. */
-static void step_by_hand(run_scene *scene, int64_t left_out, int64_t last)
-{
-    pkm_trainer *trainer = scene->trainer;
-
-    for (int64_t step = trainer->state.step + 1; step <= last; step++) {
-        pkm_step_result result;
-
-        if (step != left_out) {
-            check_ok(pkm_trainer_gather(trainer, &result));
-            check_ok(pkm_trainer_update(trainer, &result));
-        }
-        trainer->state.step++;
-        trainer->state.tokens += trainer->plan.tokens_per_step;
-    }
-}
-
 static const char *const bf16[] = {
     "eval_every", "0",    "value_optimizer", "adagrad", "value_dtype", "bf16",
     "precision",  "bf16", "memory_mode",     "add",     "grad_accum",  "2",
@@ -207,31 +86,31 @@ static void test_skip_is_as_if_it_had_not_been(void **state)
         for (int i = 0; i < 3; i++)
             snprintf(run[i], sizeof run[i], "skip-%d-%d", v, i);
         check_ok(pkm_threads_set(1));
-        open_run(&by_hand, run[0], false, variants[v], "stop");
-        step_by_hand(&by_hand, 5, 12);
-        play(&whole, run[1], variants[v], "skip");
+        scene_open(&by_hand, &world, run[0], false, variants[v], "stop");
+        scene_by_hand(&by_hand, 5, 12);
+        scene_play(&whole, &world, run[1], variants[v], "skip");
         assert_int_equal(whole.skips, 1);
         assert_true(whole.from_step == 5 && whole.step == 5);
         assert_non_null(strstr(whole.reason, "step 5: node 'loss'"));
         assert_true(logged(run[1], 4, "from_step", event) == 5);
         assert_string_equal(event, "skip");
-        check_same(&by_hand, &whole);
+        check_same_scenes(&by_hand, &whole);
 
         check_ok(pkm_threads_set(2));
         parts.stop_at = 5;
-        open_run(&parts, run[2], false, variants[v], "skip");
-        check_fails(go(&parts), PKM_ERR_CANCELLED, "step 5", NULL);
-        finish(&parts);
+        scene_open(&parts, &world, run[2], false, variants[v], "skip");
+        check_fails(scene_go(&parts), PKM_ERR_CANCELLED, "step 5", NULL);
+        scene_close(&parts);
         parts = (run_scene){0};
-        open_run(&parts, run[2], true, variants[v], "skip");
+        scene_open(&parts, &world, run[2], true, variants[v], "skip");
         assert_true(parts.trainer->state.skipped == 1 && parts.trainer->state.skipped_in_row == 1);
-        check_ok(go(&parts));
+        check_ok(scene_go(&parts));
         assert_true(parts.trainer->state.skipped == 1 && parts.trainer->state.skipped_in_row == 0);
-        check_same(&whole, &parts);
-        check_same_log(run[1], run[2]);
-        finish(&by_hand);
-        finish(&whole);
-        finish(&parts);
+        check_same_scenes(&whole, &parts);
+        check_same_log(&world, run[1], run[2]);
+        scene_close(&by_hand);
+        scene_close(&whole);
+        scene_close(&parts);
     }
 }
 
@@ -242,16 +121,16 @@ static void test_skipping_ends(void **state)
     run_scene model = {.hurt_step = 8, .good_order = 1, .hurt_weight = true};
 
     (void)state;
-    open_run(&lasting, "lasting", false, longer, "skip");
-    check_fails(go(&lasting), PKM_ERR_NUMERIC, "step 18", "10 steps before it", "that of step 5",
-                NULL);
+    scene_open(&lasting, &world, "lasting", false, longer, "skip");
+    check_fails(scene_go(&lasting), PKM_ERR_NUMERIC, "step 18", "10 steps before it",
+                "that of step 5", NULL);
     assert_int_equal(lasting.skips, 10);
     assert_true(has_checkpoint("lasting", 5) && !has_checkpoint("lasting", 10));
-    finish(&lasting);
-    open_run(&model, "model", false, plain, "skip");
-    check_fails(go(&model), PKM_ERR_NUMERIC, "step 8: 'h.0.ln_2.weight'", "element 3", NULL);
+    scene_close(&lasting);
+    scene_open(&model, &world, "model", false, plain, "skip");
+    check_fails(scene_go(&model), PKM_ERR_NUMERIC, "step 8: 'h.0.ln_2.weight'", "element 3", NULL);
     assert_int_equal(model.skips, 0);
-    finish(&model);
+    scene_close(&model);
 }
 
 static void test_stop_says_what_to_do(void **state)
@@ -259,13 +138,14 @@ static void test_stop_says_what_to_do(void **state)
     run_scene early = {.hurt_step = 3, .good_order = 1}, late = {.hurt_step = 8, .good_order = 1};
 
     (void)state;
-    open_run(&early, "early", false, plain, "stop");
-    check_fails(go(&early), PKM_ERR_NUMERIC, "step 3: node 'loss'", "no checkpoint", "--lr", NULL);
-    finish(&early);
-    open_run(&late, "late", false, plain, "stop");
-    check_fails(go(&late), PKM_ERR_NUMERIC, "step 8: node 'loss'", "checkpoint is that of step 5",
-                "--resume", "--precision f32", NULL);
-    finish(&late);
+    scene_open(&early, &world, "early", false, plain, "stop");
+    check_fails(scene_go(&early), PKM_ERR_NUMERIC, "step 3: node 'loss'", "no checkpoint", "--lr",
+                NULL);
+    scene_close(&early);
+    scene_open(&late, &world, "late", false, plain, "stop");
+    check_fails(scene_go(&late), PKM_ERR_NUMERIC, "step 8: node 'loss'",
+                "checkpoint is that of step 5", "--resume", "--precision f32", NULL);
+    scene_close(&late);
     assert_true(has_checkpoint("late", 5) && !has_checkpoint("late", 7));
 }
 
@@ -280,7 +160,7 @@ static void test_rewind(void **state)
 
     (void)state;
     check_ok(pkm_threads_set(1));
-    play(&whole, "rewind", plain, "rewind");
+    scene_play(&whole, &world, "rewind", plain, "rewind");
     assert_int_equal(whole.rewinds, 1);
     assert_true(whole.from_step == 8 && whole.step == 5);
     assert_non_null(strstr(whole.reason, "step 8: 'h.0.ln_2.weight'"));
@@ -290,38 +170,76 @@ static void test_rewind(void **state)
         assert_true(logged("rewind", line, "step", event) == line);
 
     check_ok(pkm_threads_set(2));
-    play(&again, "again", plain, "rewind");
-    check_same(&whole, &again);
-    check_same_log("rewind", "again");
+    scene_play(&again, &world, "again", plain, "rewind");
+    check_same_scenes(&whole, &again);
+    check_same_log(&world, "rewind", "again");
 
     parts.stop_at = 9;
-    open_run(&parts, "parts", false, plain, "rewind");
-    check_fails(go(&parts), PKM_ERR_CANCELLED, "step 9", NULL);
-    finish(&parts);
+    scene_open(&parts, &world, "parts", false, plain, "rewind");
+    check_fails(scene_go(&parts), PKM_ERR_CANCELLED, "step 9", NULL);
+    scene_close(&parts);
     parts = fate;
-    open_run(&parts, "parts", true, plain, "rewind");
-    check_ok(go(&parts));
+    scene_open(&parts, &world, "parts", true, plain, "rewind");
+    check_ok(scene_go(&parts));
     assert_int_equal(parts.rewinds, 0);
-    check_same(&whole, &parts);
-    check_same_log("rewind", "parts");
+    check_same_scenes(&whole, &parts);
+    check_same_log(&world, "rewind", "parts");
 
-    open_run(&given, "given", false, plain, "stop");
-    check_fails(go(&given), PKM_ERR_CANCELLED, "step 5", NULL);
+    scene_open(&given, &world, "given", false, plain, "stop");
+    check_fails(scene_go(&given), PKM_ERR_CANCELLED, "step 5", NULL);
     given.trainer->batches.order = 1;
-    step_by_hand(&given, 0, 12);
-    check_same(&whole, &given);
+    scene_by_hand(&given, 0, 12);
+    check_same_scenes(&whole, &given);
 
-    play(&never, "never", plain, "rewind");
+    scene_play(&never, &world, "never", plain, "rewind");
     state_keep(&never_hurt, never.trainer->gpt);
     state_keep(&rewound, whole.trainer->gpt);
     assert_true(models_differ(&never_hurt, &rewound));
     state_release(&never_hurt);
     state_release(&rewound);
-    finish(&whole);
-    finish(&again);
-    finish(&parts);
-    finish(&given);
-    finish(&never);
+    scene_close(&whole);
+    scene_close(&again);
+    scene_close(&parts);
+    scene_close(&given);
+    scene_close(&never);
+}
+
+/* A process that ends without a word before the bad step, and after the rewind: gone on with, both
+ * runs become the one that was left alone. */
+static void test_rewind_of_a_killed_run(void **state)
+{
+    const run_scene fate = {.hurt_step = 8, .good_order = 1, .hurt_weight = true};
+    run_scene whole = fate;
+
+    (void)state;
+    check_ok(pkm_threads_set(1)); /* a forked process has no other thread to call */
+    scene_play(&whole, &world, "alone", plain, "rewind");
+    for (int rewinds = 0; rewinds < 2; rewinds++) {
+        run_scene killed = fate;
+        char run[16];
+        int ended;
+        pid_t child = fork();
+
+        snprintf(run, sizeof run, "killed-%d", rewinds);
+        assert_true(child >= 0);
+        if (child == 0) {
+            killed.vanish_at = 7;
+            killed.vanish_rewinds = rewinds;
+            scene_open(&killed, &world, run, false, plain, "rewind");
+            (void)scene_go(&killed);
+            _exit(1);
+        }
+        assert_int_equal(waitpid(child, &ended, 0), child);
+        assert_int_equal(ended, 0);
+        scene_open(&killed, &world, run, true, plain, "rewind");
+        assert_int_equal(killed.trainer->state.step, 5);
+        check_ok(scene_go(&killed));
+        assert_int_equal(killed.rewinds, 1);
+        check_same_scenes(&whole, &killed);
+        check_same_log(&world, "alone", run);
+        scene_close(&killed);
+    }
+    scene_close(&whole);
 }
 
 static void test_rewind_to_the_start(void **state)
@@ -329,15 +247,15 @@ static void test_rewind_to_the_start(void **state)
     run_scene rewound = {.hurt_step = 4, .good_order = 2, .hurt_weight = true}, given = {0};
 
     (void)state;
-    play(&rewound, "to-start", bf16, "rewind");
+    scene_play(&rewound, &world, "to-start", bf16, "rewind");
     assert_int_equal(rewound.rewinds, 2);
     assert_true(rewound.from_step == 4 && rewound.step == 0);
-    open_run(&given, "from-start", false, bf16, "stop");
+    scene_open(&given, &world, "from-start", false, bf16, "stop");
     given.trainer->batches.order = 2;
-    step_by_hand(&given, 0, 12);
-    check_same(&rewound, &given);
-    finish(&rewound);
-    finish(&given);
+    scene_by_hand(&given, 0, 12);
+    check_same_scenes(&rewound, &given);
+    scene_close(&rewound);
+    scene_close(&given);
 }
 
 static void test_rewinding_ends(void **state)
@@ -345,10 +263,11 @@ static void test_rewinding_ends(void **state)
     run_scene scene = {.hurt_step = 8, .good_order = 99};
 
     (void)state;
-    open_run(&scene, "endless", false, plain, "rewind");
-    check_fails(go(&scene), PKM_ERR_NUMERIC, "step 8", "before 3 rewinds", "that of step 5", NULL);
+    scene_open(&scene, &world, "endless", false, plain, "rewind");
+    check_fails(scene_go(&scene), PKM_ERR_NUMERIC, "step 8", "before 3 rewinds", "that of step 5",
+                NULL);
     assert_int_equal(scene.rewinds, 3);
-    finish(&scene);
+    scene_close(&scene);
 }
 
 /* What goes bad after the last step is met by the checkpoint, which is not written. */
@@ -357,14 +276,14 @@ static void test_nothing_bad_is_saved(void **state)
     run_scene stopped = {.hurt_step = 13, .good_order = 1, .hurt_weight = true}, rewound = stopped;
 
     (void)state;
-    open_run(&stopped, "unsaved", false, plain, "stop");
-    check_fails(go(&stopped), PKM_ERR_NUMERIC, "after step 12: 'h.0.ln_2.weight'", NULL);
+    scene_open(&stopped, &world, "unsaved", false, plain, "stop");
+    check_fails(scene_go(&stopped), PKM_ERR_NUMERIC, "after step 12: 'h.0.ln_2.weight'", NULL);
     assert_true(has_checkpoint("unsaved", 10) && !has_checkpoint("unsaved", 12));
-    finish(&stopped);
-    play(&rewound, "saved", plain, "rewind");
+    scene_close(&stopped);
+    scene_play(&rewound, &world, "saved", plain, "rewind");
     assert_int_equal(rewound.rewinds, 1);
     assert_true(has_checkpoint("saved", 12));
-    finish(&rewound);
+    scene_close(&rewound);
 }
 
 /* Token 1000 of the first shard is none of the vocabulary; every epoch meets it once. */
@@ -394,65 +313,20 @@ static void test_damaged_data(void **state)
     (void)state;
     small_world_create(&world);
     damage_data(world.data);
-    open_run(&stopped, "stopped", false, epoch, "stop");
-    check_fails(go(&stopped), PKM_ERR_FORMAT, "train-00000.bin", "token 1000 is 65535",
+    scene_open(&stopped, &world, "stopped", false, epoch, "stop");
+    check_fails(scene_go(&stopped), PKM_ERR_FORMAT, "train-00000.bin", "token 1000 is 65535",
                 "--on-nan skip", NULL);
-    play(&skipped, "skipped", epoch, "skip");
+    scene_play(&skipped, &world, "skipped", epoch, "skip");
     assert_in_range(skipped.skips, 1, 2); /* the token ends one window and begins another, or not */
     assert_non_null(strstr(skipped.reason, "token 1000 is 65535"));
-    play(&rewound, "rewound", epoch, "rewind");
+    scene_play(&rewound, &world, "rewound", epoch, "rewind");
     assert_int_equal(rewound.rewinds, 0);
-    check_same(&skipped, &rewound);
-    finish(&stopped);
-    finish(&skipped);
-    finish(&rewound);
+    check_same_scenes(&skipped, &rewound);
+    scene_close(&stopped);
+    scene_close(&skipped);
+    scene_close(&rewound);
     small_world_destroy(&world);
     world = sound;
-}
-
-static void test_what_a_spike_is(void **state)
-{
-    pkm_train_state calm = {
-        .observed = 100, .smoothed_loss = 3, .loss_deviation = 0.1, .smoothed_norm = 0.5};
-
-    (void)state;
-    check_ok(pkm_health_spike(&calm, 20, 4.99, 9.9));
-    check_fails(pkm_health_spike(&calm, 20, 5.01, 0.5), PKM_ERR_NUMERIC, "loss of 5.01", NULL);
-    check_fails(pkm_health_spike(&calm, 20, 3, 10.1), PKM_ERR_NUMERIC, "norm of 10.1", NULL);
-    check_ok(pkm_health_spike(&calm, 0, 1e9, 1e9));
-    calm.loss_deviation = 1e-9; /* hardly moved: a hundredth of the loss is reckoned with */
-    check_ok(pkm_health_spike(&calm, 20, 3.59, 0.5));
-    check_fails(pkm_health_spike(&calm, 20, 3.61, 0.5), PKM_ERR_NUMERIC, "spike", NULL);
-    calm.observed = 99;
-    check_ok(pkm_health_spike(&calm, 20, 1e9, 1e9));
-}
-
-/* A gradient that leaps once after 110 healthy steps. */
-static void test_spike_policies(void **state)
-{
-    static const char *const warn[] = {"eval_every", "0", "steps", "150", NULL};
-    static const char *const skip[] = {"eval_every", "0", "steps", "150", "on_spike", "skip", NULL};
-    static const char *const off[] = {"eval_every", "0", "steps", "150", "spike_factor", "0", NULL};
-    const run_scene fate = {.hurt_step = 111, .good_order = 1, .gradient = 100};
-    run_scene warned = fate, skipped = fate, without = fate, by_hand = {0};
-
-    (void)state;
-    check_ok(pkm_threads_set(1));
-    play(&warned, "warned", warn, "rewind");
-    assert_true(warned.spikes == 1 && warned.skips == 0 && warned.rewinds == 0);
-    assert_true(warned.from_step == 111 && warned.step == 111);
-    assert_non_null(strstr(warned.reason, "the gradient explodes"));
-    play(&skipped, "spike-skipped", skip, "stop");
-    assert_true(skipped.spikes == 0 && skipped.skips == 1);
-    open_run(&by_hand, "spike-by-hand", false, warn, "stop");
-    step_by_hand(&by_hand, 111, 150);
-    check_same(&skipped, &by_hand);
-    play(&without, "spike-off", off, "stop");
-    assert_true(without.spikes == 0 && without.skips == 0);
-    finish(&warned);
-    finish(&skipped);
-    finish(&without);
-    finish(&by_hand);
 }
 
 int main(void)
@@ -462,12 +336,11 @@ int main(void)
         cmocka_unit_test(test_skipping_ends),
         cmocka_unit_test(test_stop_says_what_to_do),
         cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_rewind_of_a_killed_run),
         cmocka_unit_test(test_rewind_to_the_start),
         cmocka_unit_test(test_rewinding_ends),
         cmocka_unit_test(test_nothing_bad_is_saved),
         cmocka_unit_test(test_damaged_data),
-        cmocka_unit_test(test_what_a_spike_is),
-        cmocka_unit_test(test_spike_policies),
     };
 
     return cmocka_run_group_tests(tests, create_world, destroy_world);

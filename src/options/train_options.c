@@ -92,9 +92,9 @@ static const pkm_option rows[] = {
     {"on_nan", PKM_OPTION_CHOICE, offsetof(pkm_train_options, on_nan), 0, 0, "stop",
      "stop|skip|rewind", NULL, training,
      "at a NaN or an infinity, or damaged data: end; pass over the step's data, at most 10 times "
-     "in "
-     "a row; or go back to the last checkpoint and on in another order, at most 3 times from one"},
-    {"spike_factor", PKM_OPTION_REAL, offsetof(pkm_train_options, spike_factor), 0, 1e6, "20", NULL,
+     "in a row; or go back to the last checkpoint and on with the data in another order, at most 3 "
+     "times from one"},
+    {"spike_factor", PKM_OPTION_REAL, offsetof(pkm_train_options, spike_factor), 0, 1e6, "50", NULL,
      NULL, training,
      "a loss so many mean deviations above its mean, or a gradient norm so many times its mean, is "
      "a spike; 0: never"},

@@ -100,6 +100,18 @@ table <<'END'
 2 :: did you mean --memory-layers?   :: train --data data --out r --memory-layer 1
 2 :: unexpected argument 'x'         :: train --data data --out r x
 END
+# A rate and a decay that multiply weights by -99: each policy ends, and says what it did before.
+diverging='--steps 60 --lr 10 --weight-decay 10 --clip 0 --precision f32 --eval-every 0'
+# shellcheck disable=SC2086 # several words
+for policy in stop skip rewind; do
+    check 4 'try a lower --lr' train "$@" --out to-$policy $diverging --on-nan $policy
+    grep -q '^pkm train: step [0-9]*: ' err || fail "$policy: $(cat err)"
+done
+[ "$(grep -c 'passed over: step' err)" -eq 0 ] || fail "rewind: $(cat err)"
+[ "$(grep -c 'back at step 0, on with other data: step' err)" -eq 3 ] || fail "rewind: $(cat err)"
+[ "$(grep -c '"event": "skip"' to-skip/metrics.jsonl)" -ge 10 ] || fail "the log: $(cat to-skip/metrics.jsonl)"
+[ "$(grep -c '"event": "rewind"' to-rewind/metrics.jsonl)" -eq 1 ] || fail "the log is not cut"
+
 PKM_LAYERS=none check 2 "PKM_LAYERS is 'none'" train --data data --out r
 check 3 'GiB' train --data data --out huge --memory-layers 0 --n-keys 16384 --steps 1
 finish
