@@ -72,6 +72,15 @@ static pkm_status list_make(moment_list *out, const pkm_gpt *gpt)
     return PKM_OK;
 }
 
+static int64_t elements(const pkm_st_entry *entry)
+{
+    int64_t count = 1;
+
+    for (int i = 0; i < entry->n_dims; i++)
+        count *= entry->dims[i];
+    return count;
+}
+
 pkm_status pkm_moments_save(const char *dir, const pkm_gpt *gpt)
 {
     moment_list list;
@@ -108,21 +117,15 @@ pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir)
             /* The list points into the model's own memory, which is what is to be filled. */
             status = pkm_st_copy(reader, entry->name, (void *)entry->data, entry->dtype,
                                  entry->n_dims, entry->dims);
+            if (status == PKM_OK)
+                status =
+                    pkm_finite_check(entry->data, entry->dtype, elements(entry), path, entry->name);
         }
         pkm_st_close(reader);
         pkm_free(path);
     }
     list_release(&list);
     return status;
-}
-
-static int64_t elements(const pkm_st_entry *entry)
-{
-    int64_t count = 1;
-
-    for (int i = 0; i < entry->n_dims; i++)
-        count *= entry->dims[i];
-    return count;
 }
 
 pkm_status pkm_moments_clear(pkm_gpt *gpt)

@@ -14,7 +14,6 @@
 #include "base/strbuf.h"
 #include "format/json.h"
 #include "models/model_dir.h"
-#include "train/health.h"
 
 #define FIELD(member) offsetof(pkm_gpt_config, member), sizeof(((pkm_gpt_config *)0)->member)
 
@@ -400,18 +399,10 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
 
 pkm_status pkm_resume_tensors(pkm_trainer *trainer, const char *checkpoint, const char *init_from)
 {
-    pkm_status status;
-
-    if (checkpoint == NULL && init_from == NULL) {
-        pkm_gpt_init(trainer->gpt, (uint64_t)trainer->values->seed);
-        return PKM_OK;
-    }
     if (checkpoint != NULL)
-        PKM_TRY(pkm_checkpoint_load_tensors(trainer->gpt, checkpoint));
-    else
-        PKM_TRY(pkm_model_dir_load_weights(trainer->gpt, init_from, false));
-    status = pkm_health_check(trainer->gpt);
-    if (status != PKM_OK)
-        pkm_error_prefix("%s", checkpoint != NULL ? checkpoint : init_from);
-    return status;
+        return pkm_checkpoint_load_tensors(trainer->gpt, checkpoint);
+    if (init_from != NULL)
+        return pkm_model_dir_load_weights(trainer->gpt, init_from, false);
+    pkm_gpt_init(trainer->gpt, (uint64_t)trainer->values->seed);
+    return PKM_OK;
 }
