@@ -13,7 +13,7 @@
 #include "support/run.h"
 #include "support/same_tree.h"
 
-enum { FEW_STEPS = 40 };
+enum { FEW_STEPS = 24 };
 
 static const char *const thread_pairs[][2] = {{"1", "1"}, {"2", "2"}, {"3", "3"}, {"8", "8"},
                                               {"1", "8"}, {"3", "2"}, {"8", "1"}};
