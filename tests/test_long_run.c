@@ -79,7 +79,7 @@ static int watch(const pkm_train_event *event, void *user)
     return 0;
 }
 
-/* Each step once and in order. */
+/* Each step once and in order, whatever is told between. */
 static void check_log(const small_world *world)
 {
     size_t bytes;
@@ -90,8 +90,8 @@ static void check_log(const small_world *world)
         json_t *object = json_loadb(line, strcspn(line, "\n"), 0, NULL);
         json_int_t step = json_integer_value(json_object_get(object, "step"));
 
-        assert_int_equal(step, done + (json_object_get(object, "loss") != NULL));
-        done = step;
+        if (json_object_get(object, "loss") != NULL)
+            assert_int_equal(step, ++done);
         json_decref(object);
     }
     assert_int_equal(done, steps);
