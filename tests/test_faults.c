@@ -22,14 +22,14 @@ static const struct {
     fault_call call;
     int error;
 } faults[] = {
-    {"open", FAULT_OPEN, EMFILE},      {"read", FAULT_READ, EIO},
-    {"write", FAULT_WRITE, ENOSPC},    {"write", FAULT_WRITE, EIO},
-    {"truncate", FAULT_TRUNCATE, EIO}, {"fsync", FAULT_SYNC, EIO},
-    {"close", FAULT_CLOSE, EIO},       {"mmap", FAULT_MAP, ENOMEM},
-    {"rename", FAULT_RENAME, EIO},     {"link", FAULT_LINK, EIO},
-    {"remove", FAULT_REMOVE, EIO},     {"mkdir", FAULT_MAKE_FOLDER, ENOSPC},
-    {"statvfs", FAULT_SPACE, EIO},     {"statvfs", FAULT_SPACE, 0},
-    {"malloc", FAULT_ALLOC, 0},
+    {"open", FAULT_OPEN, EMFILE},         {"read", FAULT_READ, EIO},
+    {"write", FAULT_WRITE, ENOSPC},       {"write", FAULT_WRITE, EIO},
+    {"truncate", FAULT_TRUNCATE, EIO},    {"fsync", FAULT_SYNC, EIO},
+    {"close", FAULT_CLOSE, EIO},          {"mmap", FAULT_MAP, ENOMEM},
+    {"rename", FAULT_RENAME, EIO},        {"link", FAULT_LINK, EIO},
+    {"link", FAULT_LINK, EPERM},          {"remove", FAULT_REMOVE, EIO},
+    {"mkdir", FAULT_MAKE_FOLDER, ENOSPC}, {"statvfs", FAULT_SPACE, EIO},
+    {"statvfs", FAULT_SPACE, 0},          {"malloc", FAULT_ALLOC, 0},
 };
 
 enum { N_FAULTS = sizeof faults / sizeof faults[0] };

@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "support/check.h"
+#include "train/metrics.h"
 
 /* A step folder with the three files that publishing links. */
 static void make_step(const pkm_run_folder *folder, int64_t step)
@@ -63,7 +65,7 @@ static void test_publish_and_prune(void **state)
         check_ok(pkm_run_folder_publish(&folder, step));
     }
     check_ok(pkm_run_folder_publish_best(&folder, 20));
-    check_ok(pkm_run_folder_prune(&folder, 2, 20));
+    check_ok(pkm_run_folder_prune(&folder, 2, 0, 20));
     assert_false(step_exists(&folder, 10));
     assert_true(step_exists(&folder, 20));
     assert_false(step_exists(&folder, 30));
@@ -78,7 +80,42 @@ static void test_publish_and_prune(void **state)
     assert_int_equal(steps[0], 50);
     assert_int_equal(steps[2], 20);
     pkm_free(steps);
+    make_step(&folder, 60);
+    check_ok(pkm_run_folder_prune(&folder, 1, 40, 0));
+    assert_false(step_exists(&folder, 20));
+    assert_true(step_exists(&folder, 40));
+    assert_false(step_exists(&folder, 50));
+    assert_true(step_exists(&folder, 60));
     pkm_run_folder_close(&folder);
+    temp_remove(temp);
+}
+
+/* The log of a stranger's run may lead anywhere, or nowhere. */
+static void test_log_is_a_file(void **state)
+{
+    char *temp = temp_create(), *log, *victim;
+    pkm_metrics metrics;
+    int64_t missing;
+
+    (void)state;
+    check_ok(pkm_path_join(&log, temp, "metrics.jsonl"));
+    check_ok(pkm_path_join(&victim, temp, "victim"));
+    check_ok(pkm_file_write(victim, "kept", 4));
+    assert_int_equal(symlink(victim, log), 0);
+    check_fails(pkm_metrics_open(&metrics, temp, 0, &missing), PKM_ERR_IO, "metrics.jsonl", NULL);
+    check_file(temp, "victim", "kept", 4);
+    check_ok(pkm_directory_remove(log));
+    assert_int_equal(mkfifo(log, 0600), 0);
+    check_fails(pkm_metrics_open(&metrics, temp, 0, &missing), PKM_ERR_IO, "metrics.jsonl",
+                "regular", NULL);
+    check_ok(pkm_directory_remove(log));
+    check_ok(pkm_file_write(log, "{}\n{\"a", 6));
+    check_ok(pkm_metrics_open(&metrics, temp, 100, &missing));
+    assert_int_equal(missing, 94);
+    pkm_metrics_close(&metrics);
+    check_file(temp, "metrics.jsonl", "{}\n{\"a\n", 7);
+    pkm_free(log);
+    pkm_free(victim);
     temp_remove(temp);
 }
 
@@ -187,7 +224,7 @@ static void test_links_are_not_followed(void **state)
         make_step(&folder, step);
         check_ok(pkm_run_folder_publish(&folder, step));
     }
-    check_ok(pkm_run_folder_prune(&folder, 1, 0));
+    check_ok(pkm_run_folder_prune(&folder, 1, 0, 0));
     check_file(folder.checkpoints, "last", "step-00000003\n", 14);
     check_file(outside, "config.json", "kept", 4);
     pkm_run_folder_close(&folder);
@@ -216,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_publish_and_prune),
+        cmocka_unit_test(test_log_is_a_file),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_leftovers_go),
         cmocka_unit_test(test_links_are_not_followed),

@@ -50,6 +50,7 @@ static const char *const promised[] = {
     "eval_tokens",
     "checkpoint_every",
     "keep_checkpoints",
+    "keep_every",
     "log_every",
 };
 

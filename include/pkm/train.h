@@ -41,7 +41,7 @@ typedef struct pkm_train_options {
     int on_spike;        /* stop|skip|rewind|warn */
     /* running */
     int64_t threads;
-    int64_t eval_every, eval_tokens, checkpoint_every, keep_checkpoints, log_every;
+    int64_t eval_every, eval_tokens, checkpoint_every, keep_checkpoints, keep_every, log_every;
 } pkm_train_options;
 
 /**

@@ -95,40 +95,37 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* The names in the open folder fd, which is closed. */
-static pkm_status list_open(pkm_names *out, int fd, const char *path)
+DIR *pkm_directory_open(int parent, const char *path, int flags)
 {
-    DIR *stream = fdopendir(fd);
+    int fd = pkm_io_open(parent, path, O_RDONLY | O_DIRECTORY | flags, 0);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (fd >= 0 && stream == NULL) {
+        pkm_io()->close(fd);
+        errno = ENOMEM; /* the one reason */
+    }
+    return stream;
+}
+
+pkm_status pkm_directory_list(pkm_names *out, const char *path)
+{
+    DIR *stream = pkm_directory_open(AT_FDCWD, path, 0);
     struct dirent *entry;
     pkm_status status = PKM_OK;
 
-    if (stream == NULL) {
-        pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", path);
-        pkm_io()->close(fd);
-        return PKM_ERR_IO;
-    }
+    *out = (pkm_names){0};
+    if (stream == NULL)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
     while (status == PKM_OK && (errno = 0, entry = readdir(stream)) != NULL)
         if (!is_dots(entry->d_name))
             status = names_add(out, entry->d_name);
     if (status == PKM_OK && errno != 0)
         status = pkm_fail_errno(PKM_ERR_IO, "%s: cannot read the folder", path);
     closedir(stream);
-    if (out->count > 0)
-        qsort(out->name, out->count, sizeof *out->name, by_bytes);
-    return status;
-}
-
-pkm_status pkm_directory_list(pkm_names *out, const char *path)
-{
-    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-    pkm_status status;
-
-    *out = (pkm_names){0};
-    if (fd < 0)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
-    status = list_open(out, fd, path);
     if (status != PKM_OK)
         pkm_names_release(out);
+    else if (out->count > 0)
+        qsort(out->name, out->count, sizeof *out->name, by_bytes);
     return status;
 }
 
@@ -146,20 +143,18 @@ static pkm_status remove_entry(int parent, const char *name, int depth);
 static pkm_status remove_inside(int parent, const char *name, int depth)
 {
     enum { MAX_DEPTH = 16 };
-    int fd = pkm_io_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    DIR *stream = fd >= 0 && depth < MAX_DEPTH ? fdopendir(fd) : NULL;
+    DIR *stream;
     pkm_status status = PKM_OK;
 
-    if (stream == NULL) {
-        pkm_fail_errno(PKM_ERR_IO, "%s: cannot open to remove", name);
-        if (fd >= 0)
-            pkm_io()->close(fd);
-        return PKM_ERR_IO;
-    }
+    if (depth >= MAX_DEPTH)
+        return pkm_fail(PKM_ERR_IO, "%s: folders nested too deep to remove", name);
+    stream = pkm_directory_open(parent, name, O_NOFOLLOW);
+    if (stream == NULL)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open to remove", name);
     for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
          entry = readdir(stream))
         if (!is_dots(entry->d_name))
-            status = remove_entry(fd, entry->d_name, depth + 1);
+            status = remove_entry(dirfd(stream), entry->d_name, depth + 1);
     closedir(stream);
     return status;
 }
@@ -203,20 +198,15 @@ static bool is_leftover(const char *name, const char *stem)
 
 pkm_status pkm_directory_tidy(const char *path, const char *stem)
 {
-    int fd = pkm_io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *stream = pkm_directory_open(AT_FDCWD, path, 0);
     pkm_status status = PKM_OK;
 
-    if (stream == NULL) {
-        pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
-        if (fd >= 0)
-            pkm_io()->close(fd);
-        return PKM_ERR_IO;
-    }
+    if (stream == NULL)
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
     for (struct dirent *entry = readdir(stream); entry != NULL && status == PKM_OK;
          entry = readdir(stream))
         if (is_leftover(entry->d_name, stem))
-            status = remove_entry(fd, entry->d_name, 0);
+            status = remove_entry(dirfd(stream), entry->d_name, 0);
     closedir(stream);
     if (status != PKM_OK)
         pkm_error_prefix("%s", path);

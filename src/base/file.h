@@ -7,6 +7,7 @@
 #ifndef PKM_BASE_FILE_H
 #define PKM_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,8 @@ pkm_status pkm_directory_tidy(const char *path, const char *stem);
 /* Takes the folder for this process until *out is closed, and tidies it. PKM_ERR_STATE if another
  * process has taken it. */
 pkm_status pkm_directory_claim(int *out, const char *path, const char *stem);
+/* opendir, by way of base/io.h: NULL and errno if it fails. flags: 0, or O_NOFOLLOW. */
+DIR *pkm_directory_open(int parent, const char *path, int flags);
 /* The names in a folder without "." and "..", sorted by their bytes. */
 typedef struct pkm_names {
     char **name;

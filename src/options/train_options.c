@@ -112,6 +112,8 @@ static const pkm_option rows[] = {
      "between checkpoints, beside those at the end and at the best evaluation; 0: only those"},
     {"keep_checkpoints", PKM_OPTION_INT, offsetof(pkm_train_options, keep_checkpoints), 1, 1000000,
      "2", NULL, NULL, running, "newest checkpoints kept beside the best"},
+    {"keep_every", PKM_OPTION_INT, offsetof(pkm_train_options, keep_every), 0, MAX_STEPS, "0", NULL,
+     "steps", running, "checkpoints at multiples of this are kept too; 0: none"},
     {"log_every", PKM_OPTION_INT, offsetof(pkm_train_options, log_every), 0, MAX_STEPS, "10", NULL,
      "steps", running, "between lines of metrics.jsonl; 0: never"},
 };

@@ -59,11 +59,12 @@ static pkm_status visit(walk *w, int folder, const char *name)
 
 static pkm_status read_folder(walk *w)
 {
-    DIR *stream = opendir(w->folders.data + w->next);
+    DIR *stream = pkm_directory_open(AT_FDCWD, w->folders.data + w->next, 0);
     pkm_status status = PKM_OK;
 
-    if (stream == NULL && w->next == 0)
-        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", w->folders.data);
+    /* Below the path that was named, only what nobody may read is left out. */
+    if (stream == NULL && (w->next == 0 || errno != EACCES))
+        return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", w->folders.data + w->next);
     if (stream == NULL) {
         w->list->unreadable++;
         return PKM_OK;

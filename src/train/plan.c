@@ -76,11 +76,14 @@ pkm_status pkm_train_plan_make(pkm_train_plan *out, const pkm_train_options *opt
     return PKM_OK;
 }
 
-uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt, int64_t present)
+uint64_t pkm_train_plan_disk(const pkm_train_plan *plan, const pkm_train_options *options,
+                             const pkm_gpt *gpt, int64_t present)
 {
     /* The kept ones, the best, and the one being written before an old one goes. */
     int64_t most = options->keep_checkpoints + 2;
 
+    if (options->keep_every > 0)
+        most += plan->steps / options->keep_every;
     return pkm_size_product(pkm_checkpoint_bytes(gpt), (size_t)pkm_max_i64(most - present, 1));
 }
 

@@ -26,7 +26,8 @@ pkm_status pkm_train_plan_make(pkm_train_plan *out, const pkm_train_options *opt
 
 /* Bytes of all checkpoints the run may keep at once, the one being written included, beside the
  * `present` ones it has already. */
-uint64_t pkm_train_plan_disk(const pkm_train_options *options, const pkm_gpt *gpt, int64_t present);
+uint64_t pkm_train_plan_disk(const pkm_train_plan *plan, const pkm_train_options *options,
+                             const pkm_gpt *gpt, int64_t present);
 
 /* PKM_ERR_NOMEM, with both numbers, if `needed` exceeds what could be had. */
 pkm_status pkm_train_check_memory(uint64_t needed);

@@ -273,14 +273,12 @@ pkm_status pkm_resume_options(pkm_trainer *trainer, const pkm_option_set *given_
     status = options_object(&given, given_set);
     if (status == PKM_OK)
         keep_given(given, given_set);
-    if (status == PKM_OK && trainer->state.options != NULL)
-        status = pkm_json_parse(&saved, trainer->state.options, strlen(trainer->state.options),
-                                "state.json: options");
-    else
-        saved = json_object();
-    if (status == PKM_OK && saved != NULL && trainer->state.options == NULL)
+    if (status == PKM_OK && trainer->state.options == NULL)
         status = set_from_json(trainer->options, given, PKM_ORIGIN_ARGS);
     else if (status == PKM_OK)
+        status = pkm_json_parse(&saved, trainer->state.options, strlen(trainer->state.options),
+                                "state.json: options");
+    if (saved != NULL)
         status = merge(trainer, saved, given);
     json_decref(given);
     json_decref(saved);

@@ -343,7 +343,8 @@ static pkm_status remove_step(const pkm_run_folder *folder, int64_t step)
     return status;
 }
 
-pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int64_t best_step)
+pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int64_t every,
+                                int64_t best_step)
 {
     int64_t *steps;
     size_t count;
@@ -351,7 +352,7 @@ pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int6
 
     PKM_TRY(pkm_run_folder_steps(folder, &steps, &count));
     for (size_t i = (size_t)keep; i < count && status == PKM_OK; i++)
-        if (steps[i] != best_step)
+        if (steps[i] != best_step && (every == 0 || steps[i] % every != 0))
             status = remove_step(folder, steps[i]);
     pkm_free(steps);
     return status;

@@ -45,7 +45,9 @@ pkm_status pkm_run_folder_publish(const pkm_run_folder *folder, int64_t step);
 /* Points `best` at the step; 0: there is no best. */
 pkm_status pkm_run_folder_publish_best(const pkm_run_folder *folder, int64_t step);
 
-/* Removes all but the newest `keep` checkpoints and the best. */
-pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int64_t best_step);
+/* Removes all but the newest `keep` checkpoints, those at multiples of `every` (0: none), and the
+ * best. */
+pkm_status pkm_run_folder_prune(const pkm_run_folder *folder, int64_t keep, int64_t every,
+                                int64_t best_step);
 
 #endif

@@ -79,7 +79,7 @@ static pkm_status give_up(const pkm_trainer *trainer, pkm_status status)
 void pkm_trainer_prune(const pkm_trainer *trainer)
 {
     if (pkm_run_folder_prune(&trainer->folder, trainer->values->keep_checkpoints,
-                             trainer->state.best_step) != PKM_OK)
+                             trainer->values->keep_every, trainer->state.best_step) != PKM_OK)
         warn(trainer, "is saved, but an older checkpoint could not be removed");
 }
 

@@ -132,12 +132,13 @@ static pkm_status check_plan(pkm_trainer *trainer)
 
     PKM_TRY(plan_memory(trainer, &bytes));
     event.memory_bytes = bytes;
-    event.disk_bytes = pkm_train_plan_disk(trainer->values, trainer->gpt, 0);
+    event.disk_bytes = pkm_train_plan_disk(&trainer->plan, trainer->values, trainer->gpt, 0);
     PKM_TRY(pkm_train_check_memory(bytes));
     PKM_TRY(pkm_run_folder_steps(&trainer->folder, &steps, &present));
     pkm_free(steps);
     PKM_TRY(pkm_train_check_disk(
-        pkm_train_plan_disk(trainer->values, trainer->gpt, (int64_t)present), trainer->folder.dir));
+        pkm_train_plan_disk(&trainer->plan, trainer->values, trainer->gpt, (int64_t)present),
+        trainer->folder.dir));
     if (trainer->callback != NULL && trainer->callback(&event, trainer->user) != 0)
         return pkm_fail(PKM_ERR_CANCELLED, "training was cancelled before its start");
     return PKM_OK;
