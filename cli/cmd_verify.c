@@ -37,8 +37,8 @@ static void show(const pkm_verify_part *part, void *user)
     else if (part->status == PKM_OK)
         printf("whole    %-10s  %s\n", part->kind, part->path);
     else
-        printf("%-7s  %-10s  %s\n", part->status == PKM_ERR_NOMEM ? "UNREAD" : "DAMAGED", part->kind,
-               part->message);
+        printf("%-7s  %-10s  %s\n", part->status == PKM_ERR_NOMEM ? "UNREAD" : "DAMAGED",
+               part->kind, part->message);
 }
 
 /* A path that cannot be looked at at all is a part of its own. */
