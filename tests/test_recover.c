@@ -242,6 +242,30 @@ static void test_rewind_of_a_killed_run(void **state)
     scene_close(&whole);
 }
 
+/* A log that lost its lines does not get their length back. */
+static void test_rewind_of_a_run_without_log(void **state)
+{
+    run_scene scene = {.stop_at = 5};
+    char *path = small_run_path(&world, "no-log", "metrics.jsonl"), *log;
+    size_t bytes;
+
+    (void)state;
+    scene_open(&scene, &world, "no-log", false, plain, "rewind");
+    check_fails(scene_go(&scene), PKM_ERR_CANCELLED, "step 5", NULL);
+    scene_close(&scene);
+    assert_int_equal(unlink(path), 0);
+    scene = (run_scene){.hurt_step = 8, .good_order = 1, .hurt_weight = true};
+    scene_open(&scene, &world, "no-log", true, plain, "rewind");
+    check_ok(scene_go(&scene));
+    assert_int_equal(scene.rewinds, 1);
+    log = small_run_file(&world, "no-log", "metrics.jsonl", &bytes);
+    assert_true(bytes > 0);
+    assert_null(memchr(log, '\0', bytes));
+    pkm_free(log);
+    pkm_free(path);
+    scene_close(&scene);
+}
+
 static void test_rewind_to_the_start(void **state)
 {
     run_scene rewound = {.hurt_step = 4, .good_order = 2, .hurt_weight = true}, given = {0};
@@ -337,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_stop_says_what_to_do),
         cmocka_unit_test(test_rewind),
         cmocka_unit_test(test_rewind_of_a_killed_run),
+        cmocka_unit_test(test_rewind_of_a_run_without_log),
         cmocka_unit_test(test_rewind_to_the_start),
         cmocka_unit_test(test_rewinding_ends),
         cmocka_unit_test(test_nothing_bad_is_saved),

@@ -40,6 +40,19 @@ static void test_what_a_spike_is(void **state)
     check_ok(pkm_health_spike(&calm, 20, 1e9, 1e9));
 }
 
+/* Whether or not steps were passed over before it. */
+static void test_means_begin_with_the_first_loss(void **state)
+{
+    (void)state;
+    for (int64_t skipped = 0; skipped < 3; skipped++) {
+        pkm_train_state first = {.step = skipped, .skipped = skipped};
+
+        pkm_health_observe(&first, 5.5, 2);
+        assert_true(first.smoothed_loss == 5.5 && first.smoothed_norm == 2);
+        assert_true(first.loss_deviation == 0 && first.observed == 1);
+    }
+}
+
 /* A gradient that leaps once after 110 healthy steps. */
 static void test_spike_policies(void **state)
 {
@@ -98,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_spike_is),
+        cmocka_unit_test(test_means_begin_with_the_first_loss),
         cmocka_unit_test(test_spike_policies),
         cmocka_unit_test(test_healthy_runs_have_none),
     };

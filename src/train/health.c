@@ -61,10 +61,11 @@ static void smooth(double *mean, double value, int64_t observed)
 
 void pkm_health_observe(pkm_train_state *state, double loss, double norm)
 {
-    double off = state->step == 0 ? 0 : fabs(loss - state->smoothed_loss);
+    int64_t taken = state->step - state->skipped;
+    double off = taken == 0 ? 0 : fabs(loss - state->smoothed_loss);
 
     smooth(&state->loss_deviation, off, state->observed);
     smooth(&state->smoothed_norm, norm, state->observed);
-    smooth(&state->smoothed_loss, loss, state->step);
+    smooth(&state->smoothed_loss, loss, taken);
     state->observed++;
 }

@@ -67,7 +67,7 @@ pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes, in
 
 pkm_status pkm_metrics_cut(pkm_metrics *metrics, int64_t bytes)
 {
-    metrics->bytes = bytes;
+    metrics->bytes = pkm_min_i64(metrics->bytes, bytes);
     metrics->torn = true;
     return mend(metrics);
 }

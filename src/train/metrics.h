@@ -17,7 +17,7 @@ typedef struct pkm_metrics {
 
 /* Opens dir/metrics.jsonl and cuts it to `bytes`; *missing = how many of these it lacks. */
 pkm_status pkm_metrics_open(pkm_metrics *out, const char *dir, int64_t bytes, int64_t *missing);
-/* Cuts what is open to `bytes`. */
+/* Cuts what is open to `bytes`, if it is longer. */
 pkm_status pkm_metrics_cut(pkm_metrics *metrics, int64_t bytes);
 void pkm_metrics_close(pkm_metrics *metrics);
 

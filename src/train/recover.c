@@ -30,8 +30,10 @@ static pkm_status give_up(const pkm_trainer *trainer, pkm_status status, pkm_fau
                              : "a lower --lr, a smaller --clip or --precision f32";
 
     if (fault == PKM_FAULT_DATA)
-        return pkm_fail(status, "%s; make the data set anew, or pass over it with --on-nan skip",
-                        reason);
+        return pkm_fail(status, "%s; make the data set anew%s", reason,
+                        trainer->values->on_nan == PKM_POLICY_STOP
+                            ? ", or pass over it with --on-nan skip"
+                            : "");
     if (trainer->saved_step == 0)
         return pkm_fail(status, "%s; no checkpoint was saved before: try %s", reason, advice);
     return pkm_fail(status,

@@ -186,11 +186,18 @@ static pkm_status evaluate(train_loop *loop, bool *best)
     pkm_usage *usage = NULL;
     pkm_train_event event;
     int n_usage;
+    pkm_status status;
 
-    PKM_TRY(pkm_score_usage_start(trainer->gpt));
-    PKM_TRY(
-        pkm_scorer_run(&trainer->scorer, &sums, &source, trainer->values->eval_tokens, NULL, NULL));
-    PKM_TRY(pkm_score_usage_finish(trainer->gpt, &usage, &n_usage));
+    status = pkm_score_usage_start(trainer->gpt);
+    if (status == PKM_OK)
+        status = pkm_scorer_run(&trainer->scorer, &sums, &source, trainer->values->eval_tokens,
+                                NULL, NULL);
+    if (status == PKM_OK)
+        status = pkm_score_usage_finish(trainer->gpt, &usage, &n_usage);
+    if (status != PKM_OK) { /* the training may go on, and counts nothing */
+        pkm_score_usage_stop(trainer->gpt);
+        return status;
+    }
     trainer->val_loss = sums.loss / (double)sums.tokens;
     *best = trainer->val_loss < trainer->state.best_val_loss;
     if (*best) {
