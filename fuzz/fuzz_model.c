@@ -14,7 +14,7 @@ enum { CALLS_MAX = 6, IDS_MAX = 64, PROMPT_MAX = 64, GENERATE_MAX = 40 };
 
 static int keep(const char *text, size_t bytes, void *user)
 {
-    return pkm_strbuf_append(user, text, bytes) != PKM_OK;
+    return !fuzz_ok(pkm_strbuf_append(user, text, bytes));
 }
 
 static void try_logits(pkm_model *model, fuzz_input *in)

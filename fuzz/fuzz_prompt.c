@@ -34,7 +34,7 @@ static int64_t read_merges(pkm_merge *merges, fuzz_input in)
 
 static int keep(const char *text, size_t bytes, void *user)
 {
-    return pkm_strbuf_append(user, text, bytes) != PKM_OK;
+    return !fuzz_ok(pkm_strbuf_append(user, text, bytes));
 }
 
 /* Shows text in pieces of `step` bytes, as generation would; false: out of memory. */
