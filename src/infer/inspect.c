@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "memory/memory_config.h"
 #include "models/model.h"
 #include "models/model_dir.h"
 
@@ -57,10 +58,9 @@ static json_t *memory_json(const pkm_gpt_config *config, const json_t *usage)
         int64_t layer = config->memory_layers.value[i];
         pkm_gpt_name values;
         json_t *known = find_layer(usage, layer);
-        json_t *entry =
-            json_pack("{s:I, s:I, s:s}", "layer", (json_int_t)layer, "slots",
-                      (json_int_t)config->memory.n_keys * config->memory.n_keys, "values",
-                      pkm_gpt_values_name(&values, config->shared_values ? 0 : i));
+        json_t *entry = json_pack("{s:I, s:I, s:s}", "layer", (json_int_t)layer, "slots",
+                                  (json_int_t)pkm_memory_slots(&config->memory), "values",
+                                  pkm_gpt_values_name(&values, config->shared_values ? 0 : i));
 
         if ((known != NULL && json_object_update_missing(entry, known) != 0) ||
             json_array_append_new(list, entry) != 0) {

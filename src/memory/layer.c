@@ -83,9 +83,9 @@ static pkm_status check_store(const pkm_memory_config *config, const pkm_store *
 {
     const pkm_store_config *table = pkm_store_config_of(store);
 
-    if (table->slots != config->n_keys * config->n_keys)
+    if (table->slots != pkm_memory_slots(config))
         return pkm_fail(PKM_ERR_SHAPE, "the store has %lld slots: expected n_keys^2 = %lld",
-                        (long long)table->slots, (long long)(config->n_keys * config->n_keys));
+                        (long long)table->slots, (long long)pkm_memory_slots(config));
     if (table->value_dim != config->value_dim)
         return pkm_fail(PKM_ERR_SHAPE, "the store's value_dim is %lld: expected %lld",
                         (long long)table->value_dim, (long long)config->value_dim);
@@ -354,7 +354,7 @@ pkm_status pkm_memory_layer_usage_start(pkm_memory_layer *layer)
     const pkm_memory_config *c = &layer->config;
 
     if (layer->usage == NULL)
-        PKM_TRY(pkm_usage_create(&layer->usage, c->heads, c->n_keys * c->n_keys));
+        PKM_TRY(pkm_usage_create(&layer->usage, c->heads, pkm_memory_slots(c)));
     pkm_usage_reset(layer->usage);
     layer->counting = true;
     return PKM_OK;

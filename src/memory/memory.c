@@ -33,7 +33,7 @@ static pkm_status take_store(pkm_memory *memory, const pkm_memory_config *config
 {
     const pkm_memory_options *options = &memory->options;
     pkm_store_config table = {
-        .slots = config->n_keys * config->n_keys,
+        .slots = pkm_memory_slots(config),
         .value_dim = config->value_dim == 0 ? config->dim : config->value_dim,
         .dtype = options->value_dtype,
         .optimizer = options->value_optimizer,

@@ -11,6 +11,12 @@ enum { PKM_MEMORY_MAX_KEYS = 46340 };
 /* Widths and counts beyond this are mistakes; within it no product of two overflows. */
 enum { PKM_MEMORY_MAX_WIDTH = 1 << 24 };
 
+/* Slots of a memory of a checked configuration. */
+static inline int64_t pkm_memory_slots(const pkm_memory_config *config)
+{
+    return config->n_keys * config->n_keys;
+}
+
 /* PKM_ERR_ARG "<field> is <value>: expected <low> to <high>" unless low <= value <= high. */
 pkm_status pkm_check_range(const char *field, int64_t value, int64_t low, int64_t high);
 

@@ -38,8 +38,9 @@ pkm_status pkm_usage_create(pkm_usage_counter **out, int64_t heads, int64_t slot
 
 size_t pkm_usage_bytes(int64_t heads, int64_t slots)
 {
-    return pkm_size_product(pkm_size_product((size_t)heads, (size_t)slots),
-                            sizeof(double) + sizeof(int64_t) + 1);
+    enum { SLOT_BYTES = 17 }; /* a double, an int64_t, a flag */
+
+    return pkm_size_product(pkm_size_product((size_t)heads, (size_t)slots), SLOT_BYTES);
 }
 
 size_t pkm_usage_result_bytes(int64_t slots)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/size.h"
+#include "memory/memory_config.h"
 
 static const float init_std = 0.02f; /* Radford et al. 2019 */
 
@@ -71,7 +72,7 @@ static pkm_status declare_block(pkm_params *params, const pkm_gpt_config *config
 static pkm_status create_store(pkm_gpt *gpt, const void *table)
 {
     const pkm_gpt_config *config = &gpt->config;
-    const pkm_store_config store = {.slots = config->memory.n_keys * config->memory.n_keys,
+    const pkm_store_config store = {.slots = pkm_memory_slots(&config->memory),
                                     .value_dim = config->memory.value_dim,
                                     .dtype = config->value_dtype,
                                     .optimizer = config->value_optimizer,

@@ -11,6 +11,7 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "base/system.h"
+#include "memory/memory_config.h"
 #include "params/finite.h"
 
 static const char weights_name[] = "model.safetensors";
@@ -192,7 +193,7 @@ static pkm_status find_table(const void **out, const pkm_gpt_config *config, int
 
     file_name(name, sizeof name, reader, pkm_gpt_values_name(&stem, store));
     PKM_TRY(pkm_st_check(reader, name, &tensor, 2,
-                         (int64_t[]){memory->n_keys * memory->n_keys, memory->value_dim}));
+                         (int64_t[]){pkm_memory_slots(memory), memory->value_dim}));
     if (strcmp(tensor->dtype, dtype) == 0 &&
         (uintptr_t)tensor->data % pkm_dtype_bytes(config->value_dtype) == 0)
         *out = tensor->data;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/size.h"
 #include "graph/tape.h"
+#include "memory/memory_config.h"
 
 pkm_status pkm_scorer_init(pkm_scorer *out, pkm_gpt *gpt, int64_t max_rows)
 {
@@ -110,7 +111,7 @@ pkm_status pkm_score_usage_start(pkm_gpt *gpt)
 size_t pkm_score_usage_bytes(const pkm_gpt *gpt)
 {
     const pkm_memory_config *memory = &gpt->config.memory;
-    int64_t slots = memory->n_keys * memory->n_keys;
+    int64_t slots = pkm_memory_slots(memory);
 
     if (gpt->n_memories == 0)
         return 0;
