@@ -13,7 +13,7 @@
 enum { KILL_MAX_CALLS = 1 << 16 };
 
 typedef struct kill_calls {
-    uint32_t count;                    /* calls so far */
+    _Atomic uint32_t count;            /* calls so far; threads scan files at the same time */
     const char *names[KILL_MAX_CALLS]; /* of the functions called */
 } kill_calls;
 
