@@ -11,7 +11,7 @@
 
 #include "fuzz.h"
 #include "infer/text_stream.h"
-#include "pkm/options.h"
+#include "round_trip.h"
 #include "text/split.h"
 #include "text/vocabulary.h"
 
@@ -87,29 +87,6 @@ static void check_stream(const char *const *stop, int n_stop, const uint8_t *tex
     pkm_strbuf_release(&pieces);
 }
 
-static void check_encoder(const pkm_tokenizer *tokenizer, const uint8_t *text, size_t bytes)
-{
-    pkm_encoder *encoder;
-    const int32_t *ids;
-    int64_t n_ids;
-    size_t decoded_bytes;
-    char *decoded;
-
-    if (!fuzz_must(pkm_encoder_create(&encoder, tokenizer)))
-        return;
-    if (fuzz_must(pkm_encoder_encode(encoder, &ids, &n_ids, text, bytes))) {
-        for (int64_t i = 0; i < n_ids; i++)
-            fuzz_check(ids[i] >= 0 && ids[i] < pkm_tokenizer_end_of_text(tokenizer),
-                       "text has no end-of-text token");
-        if (fuzz_must(pkm_tokenizer_decode(tokenizer, &decoded, &decoded_bytes, ids, n_ids))) {
-            fuzz_check(decoded_bytes == bytes && memcmp(decoded, text, bytes) == 0,
-                       "decoding gives the prompt back");
-            pkm_text_free(decoded);
-        }
-    }
-    pkm_encoder_destroy(encoder);
-}
-
 static void check_cut(const uint8_t *text, size_t bytes)
 {
     size_t cut = pkm_split_cut(text, bytes, bytes / 2, true), at = 0;
@@ -135,7 +112,7 @@ static void run(const uint8_t *data, size_t size)
         if (line[0] != '\0')
             stop[n_stop++] = line;
     if (fuzz_ok(pkm_vocabulary_from_merges(&tokenizer, merges, n_merges))) {
-        check_encoder(tokenizer, in.data, in.size);
+        check_round_trip(tokenizer, pkm_tokenizer_end_of_text(tokenizer), in.data, in.size);
         pkm_tokenizer_destroy(tokenizer);
     }
     check_stream(stop, n_stop, in.data, in.size);

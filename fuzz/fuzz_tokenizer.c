@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "pkm/options.h"
+#include "round_trip.h"
 #include "text/alphabet.h"
 #include "text/vocabulary.h"
 
@@ -46,25 +46,6 @@ static char *expand(const uint8_t *data, size_t size, size_t *bytes)
     return text;
 }
 
-static void encode_and_decode(const pkm_tokenizer *tokenizer, const void *text, size_t bytes)
-{
-    pkm_encoder *encoder;
-    const int32_t *ids;
-    int64_t n_ids;
-    size_t decoded_bytes;
-    char *decoded;
-
-    if (!fuzz_must(pkm_encoder_create(&encoder, tokenizer)))
-        return;
-    if (fuzz_must(pkm_encoder_encode(encoder, &ids, &n_ids, text, bytes)) &&
-        fuzz_must(pkm_tokenizer_decode(tokenizer, &decoded, &decoded_bytes, ids, n_ids))) {
-        fuzz_check(decoded_bytes == bytes && memcmp(decoded, text, bytes) == 0,
-                   "decoding gives the text back");
-        pkm_text_free(decoded);
-    }
-    pkm_encoder_destroy(encoder);
-}
-
 static void save_and_load(const pkm_tokenizer *tokenizer)
 {
     pkm_tokenizer *again;
@@ -86,7 +67,7 @@ static void run(const uint8_t *data, size_t size)
 
     if (fuzz_ok(pkm_vocabulary_parse(&tokenizer, text, bytes, "tokenizer.json"))) {
         fuzz_loaded();
-        encode_and_decode(tokenizer, data + size - tail, tail);
+        check_round_trip(tokenizer, tokenizer->n_tokens, data + size - tail, tail);
         save_and_load(tokenizer);
         pkm_tokenizer_destroy(tokenizer);
     }

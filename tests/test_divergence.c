@@ -15,22 +15,6 @@
 #include "train/health.h"
 #include "train/trainer.h"
 
-static small_world world;
-
-static int create_world(void **state)
-{
-    (void)state;
-    small_world_create(&world);
-    return 0;
-}
-
-static int destroy_world(void **state)
-{
-    (void)state;
-    small_world_destroy(&world);
-    return 0;
-}
-
 static pkm_option_set *tiny_options(const char *const *options)
 {
     pkm_option_set *set = small_options(options);
@@ -43,8 +27,8 @@ static pkm_option_set *tiny_options(const char *const *options)
 /* A trainer that took some steps. */
 static pkm_trainer *trained(const char *run, const char *const *options)
 {
-    char *out = small_world_run(&world, run);
-    pkm_train_paths paths = {.data = world.data, .tokenizer = world.data, .out = out};
+    char *out = small_world_run(&the_world, run);
+    pkm_train_paths paths = {.data = the_world.data, .tokenizer = the_world.data, .out = out};
     pkm_option_set *set = tiny_options(options);
     pkm_step_result result;
     pkm_trainer *trainer;
@@ -174,8 +158,9 @@ static void test_overflow_leaves_no_trace(void **state)
 static void test_nothing_bad_is_loaded(void **state)
 {
     pkm_trainer *trainer = trained("loaded", adam), *refused;
-    char *run = small_world_run(&world, "loaded"), *other = small_world_run(&world, "other");
-    pkm_train_paths paths = {.data = world.data, .tokenizer = world.data, .out = run};
+    char *run = small_world_run(&the_world, "loaded"),
+         *other = small_world_run(&the_world, "other");
+    pkm_train_paths paths = {.data = the_world.data, .tokenizer = the_world.data, .out = run};
     pkm_option_set *set = tiny_options(adam);
     char *checkpoint;
     model_state kept;
@@ -223,5 +208,5 @@ int main(void)
         cmocka_unit_test(test_nothing_bad_is_loaded),
     };
 
-    return cmocka_run_group_tests(tests, create_world, destroy_world);
+    return cmocka_run_group_tests(tests, the_world_create, the_world_destroy);
 }

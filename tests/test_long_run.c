@@ -5,7 +5,6 @@
  *
  *   test_long_run [STEPS]     1,000 steps unless told otherwise
  */
-#include <dirent.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "support/check.h"
+#include "support/faults.h"
 #include "support/run.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -25,32 +25,10 @@ static int steps = 1000;
 
 typedef struct sample {
     long resident_kb;
-    int handles, mappings;
+    fault_holdings holdings;
 } sample;
 
-static int count_handles(void)
-{
-    DIR *stream = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(stream);
-    while (readdir(stream) != NULL)
-        count++;
-    closedir(stream);
-    return count;
-}
-
-static int count_mappings(void)
-{
-    FILE *file = fopen("/proc/self/maps", "r");
-    int count = 0;
-
-    assert_non_null(file);
-    for (int c = getc(file); c != EOF; c = getc(file))
-        count += c == '\n';
-    fclose(file);
-    return count;
-}
+static small_world world;
 
 static long resident_kb(void)
 {
@@ -75,15 +53,15 @@ static int watch(const pkm_train_event *event, void *user)
     sample *samples = user;
 
     if (event->kind == PKM_EVENT_STEP && (event->step == first_sample() || event->step == steps))
-        samples[event->step == steps] = (sample){resident_kb(), count_handles(), count_mappings()};
+        samples[event->step == steps] = (sample){resident_kb(), faults_holdings(world.dir)};
     return 0;
 }
 
 /* Each step once and in order, whatever is told between. */
-static void check_log(const small_world *world)
+static void check_log(void)
 {
     size_t bytes;
-    char *log = small_run_file(world, "long", "metrics.jsonl", &bytes);
+    char *log = small_run_file(&world, "long", "metrics.jsonl", &bytes);
     json_int_t done = 0;
 
     for (char *line = log; *line != '\0'; line += strcspn(line, "\n") + 1) {
@@ -103,7 +81,6 @@ static void test_nothing_grows(void **state)
     char steps_text[16];
     const char *const options[] = {"steps", steps_text,    "eval_every", "50", "checkpoint_every",
                                    "50",    "eval_tokens", "100",        NULL};
-    small_world world;
     sample samples[2] = {0};
     char *out;
 
@@ -113,12 +90,15 @@ static void test_nothing_grows(void **state)
     out = small_world_run(&world, "long");
     check_ok(small_train_watched(&world, out, false, watch, samples, options));
     for (int i = 0; i < 2; i++)
-        print_message("step %d: %ld KiB resident, %d file handles, %d mappings\n",
-                      i == 0 ? first_sample() : steps, samples[i].resident_kb, samples[i].handles,
-                      samples[i].mappings);
-    assert_int_equal(samples[1].handles, samples[0].handles);
+        print_message("step %d: %ld KiB resident, %lld blocks, %d file handles, %d mappings\n",
+                      i == 0 ? first_sample() : steps, samples[i].resident_kb,
+                      (long long)samples[i].holdings.blocks, samples[i].holdings.files,
+                      samples[i].holdings.maps);
+    assert_int_equal(samples[1].holdings.blocks, samples[0].holdings.blocks);
+    assert_int_equal(samples[1].holdings.files, samples[0].holdings.files);
+    assert_int_equal(samples[1].holdings.maps, samples[0].holdings.maps);
     assert_true(samples[1].resident_kb - samples[0].resident_kb <= MOST_GROWTH_KB);
-    check_log(&world);
+    check_log();
     pkm_free(out);
     small_world_destroy(&world);
 }

@@ -7,22 +7,6 @@
 #include "support/scene.h"
 #include "train/health.h"
 
-static small_world world;
-
-static int create_world(void **state)
-{
-    (void)state;
-    small_world_create(&world);
-    return 0;
-}
-
-static int destroy_world(void **state)
-{
-    (void)state;
-    small_world_destroy(&world);
-    return 0;
-}
-
 static void test_what_a_spike_is(void **state)
 {
     pkm_train_state calm = {
@@ -64,25 +48,25 @@ static void test_spike_policies(void **state)
 
     (void)state;
     check_ok(pkm_threads_set(1));
-    scene_play(&warned, &world, "warned", warn, "rewind");
+    scene_play(&warned, &the_world, "warned", warn, "rewind");
     assert_true(warned.spikes == 1 && warned.skips == 0 && warned.rewinds == 0);
     assert_true(warned.from_step == 111 && warned.step == 111);
     assert_non_null(strstr(warned.reason, "the gradient explodes"));
-    scene_play(&skipped, &world, "spike-skipped", skip, "stop");
+    scene_play(&skipped, &the_world, "spike-skipped", skip, "stop");
     assert_true(skipped.spikes == 0 && skipped.skips == 1);
-    scene_open(&by_hand, &world, "spike-by-hand", false, warn, "stop");
+    scene_open(&by_hand, &the_world, "spike-by-hand", false, warn, "stop");
     scene_by_hand(&by_hand, 111, 150);
     check_same_scenes(&skipped, &by_hand);
     parts.stop_at = 105; /* what spikes are told by goes through the checkpoint */
-    scene_open(&parts, &world, "spike-parts", false, skip, "stop");
+    scene_open(&parts, &the_world, "spike-parts", false, skip, "stop");
     check_fails(scene_go(&parts), PKM_ERR_CANCELLED, "step 105", NULL);
     scene_close(&parts);
     parts = fate;
-    scene_open(&parts, &world, "spike-parts", true, skip, "stop");
+    scene_open(&parts, &the_world, "spike-parts", true, skip, "stop");
     check_ok(scene_go(&parts));
     check_same_scenes(&skipped, &parts);
-    check_same_log(&world, "spike-skipped", "spike-parts");
-    scene_play(&without, &world, "spike-off", off, "stop");
+    check_same_log(&the_world, "spike-skipped", "spike-parts");
+    scene_play(&without, &the_world, "spike-off", off, "stop");
     assert_true(without.spikes == 0 && without.skips == 0);
     scene_close(&warned);
     scene_close(&skipped);
@@ -100,8 +84,8 @@ static void test_healthy_runs_have_none(void **state)
 
     (void)state;
     check_ok(pkm_threads_set(1));
-    scene_play(&calm, &world, "calm", learns, "stop");
-    scene_play(&rough, &world, "rough", noisy, "stop");
+    scene_play(&calm, &the_world, "calm", learns, "stop");
+    scene_play(&rough, &the_world, "rough", noisy, "stop");
     assert_true(calm.spikes == 0 && rough.spikes == 0);
     scene_close(&calm);
     scene_close(&rough);
@@ -116,5 +100,5 @@ int main(void)
         cmocka_unit_test(test_healthy_runs_have_none),
     };
 
-    return cmocka_run_group_tests(tests, create_world, destroy_world);
+    return cmocka_run_group_tests(tests, the_world_create, the_world_destroy);
 }

@@ -11,30 +11,14 @@
 #include "support/run.h"
 #include "support/same_tree.h"
 
-static small_world world;
-
-static int create_world(void **state)
-{
-    (void)state;
-    small_world_create(&world);
-    return 0;
-}
-
-static int destroy_world(void **state)
-{
-    (void)state;
-    small_world_destroy(&world);
-    return 0;
-}
-
 static void check_same_run(const char *run_a, const char *run_b)
 {
     static const char *const files[] = {"model.safetensors", "metrics.jsonl",
                                         "checkpoints/step-00000012/optim.safetensors"};
 
     for (int i = 0; i < 3; i++) {
-        char *a = small_run_path(&world, run_a, files[i]);
-        char *b = small_run_path(&world, run_b, files[i]);
+        char *a = small_run_path(&the_world, run_a, files[i]);
+        char *b = small_run_path(&the_world, run_b, files[i]);
 
         assert_true(same_file(a, b));
         pkm_free(a);
@@ -64,17 +48,17 @@ static void test_resume_to_the_bit(void **state)
         char whole[32], parts[32], more[32];
 
         snprintf(whole, sizeof whole, "whole-%s", cases[i].name);
-        check_ok(small_train(&world, whole, false, 0, options));
+        check_ok(small_train(&the_world, whole, false, 0, options));
         snprintf(parts, sizeof parts, "parts-%s", cases[i].name);
         options[1] = "2";
-        check_fails(small_train(&world, parts, false, 7, options), PKM_ERR_CANCELLED, "step 7",
+        check_fails(small_train(&the_world, parts, false, 7, options), PKM_ERR_CANCELLED, "step 7",
                     NULL);
-        check_ok(small_train(&world, parts, true, 0, options));
+        check_ok(small_train(&the_world, parts, true, 0, options));
         check_same_run(whole, parts);
         for (int threads = 3; threads <= 4; threads++) {
             options[1] = threads == 3 ? "3" : "4";
             snprintf(more, sizeof more, "threads-%d-%s", threads, cases[i].name);
-            check_ok(small_train(&world, more, false, 0, options));
+            check_ok(small_train(&the_world, more, false, 0, options));
             check_same_run(whole, more);
         }
     }
@@ -87,9 +71,9 @@ static void test_learns(void **state)
     double first, last;
 
     (void)state;
-    check_ok(small_train(&world, "learns", false, 0, longer));
-    first = small_run_logged(&world, "learns", 0, "loss");
-    last = small_run_logged(&world, "learns", 149, "loss");
+    check_ok(small_train(&the_world, "learns", false, 0, longer));
+    first = small_run_logged(&the_world, "learns", 0, "loss");
+    last = small_run_logged(&the_world, "learns", 149, "loss");
     /* ln 320 = 5.77 before anything is learnt; the text has about 20 equally likely words. */
     assert_true(first > 5.4 && first < 6.2);
     assert_true(last < 3.5);
@@ -106,11 +90,11 @@ static void test_accumulation_is_the_same_step(void **state)
                                          "dropout",   "0",   NULL};
 
     (void)state;
-    check_ok(small_train(&world, "at-once", false, 0, at_once));
-    check_ok(small_train(&world, "halves", false, 0, halves));
+    check_ok(small_train(&the_world, "at-once", false, 0, at_once));
+    check_ok(small_train(&the_world, "halves", false, 0, halves));
     for (int line = 0; line < 5; line++) {
-        double a = small_run_logged(&world, "at-once", line, "loss"),
-               b = small_run_logged(&world, "halves", line, "loss");
+        double a = small_run_logged(&the_world, "at-once", line, "loss"),
+               b = small_run_logged(&the_world, "halves", line, "loss");
 
         assert_true(a - b < 1e-4 && b - a < 1e-4);
     }
@@ -133,8 +117,8 @@ static void test_every_variant_trains(void **state)
         char run[32];
 
         snprintf(run, sizeof run, "variant-%zu", i);
-        check_ok(small_train(&world, run, false, 0, variants[i]));
-        assert_true(small_run_logged(&world, run, 11, "loss") < 6.5);
+        check_ok(small_train(&the_world, run, false, 0, variants[i]));
+        assert_true(small_run_logged(&the_world, run, 11, "loss") < 6.5);
     }
 }
 
@@ -143,34 +127,35 @@ static void test_refusals(void **state)
     static const char *const wider[] = {"dim", "64", NULL};
     static const char *const both[] = {"tokens", "1000", NULL};
     static const char *const narrow[] = {"topk", "9", NULL};
-    char *folder = small_world_run(&world, "no-folder");
+    char *folder = small_world_run(&the_world, "no-folder");
     static const char *const huge[] = {"n_keys", "8000", "dim", "1024", NULL};
 
     (void)state;
-    check_fails(small_train(&world, "refused", false, 0, both), PKM_ERR_ARG, "tokens", NULL);
-    check_fails(small_train(&world, "refused", false, 0, huge), PKM_ERR_NOMEM, "GiB", NULL);
-    check_fails(small_train(&world, "no-folder", false, 0, narrow), PKM_ERR_ARG, "topk", NULL);
+    check_fails(small_train(&the_world, "refused", false, 0, both), PKM_ERR_ARG, "tokens", NULL);
+    check_fails(small_train(&the_world, "refused", false, 0, huge), PKM_ERR_NOMEM, "GiB", NULL);
+    check_fails(small_train(&the_world, "no-folder", false, 0, narrow), PKM_ERR_ARG, "topk", NULL);
     assert_false(pkm_directory_exists(folder));
     pkm_free(folder);
-    check_ok(small_train(&world, "refused", false, 0, NULL));
-    check_fails(small_train(&world, "refused", false, 0, NULL), PKM_ERR_STATE, "--resume", NULL);
-    check_fails(small_train(&world, "refused", true, 0, wider), PKM_ERR_ARG, "dim", NULL);
+    check_ok(small_train(&the_world, "refused", false, 0, NULL));
+    check_fails(small_train(&the_world, "refused", false, 0, NULL), PKM_ERR_STATE, "--resume",
+                NULL);
+    check_fails(small_train(&the_world, "refused", true, 0, wider), PKM_ERR_ARG, "dim", NULL);
 }
 
 /* A damaged newest checkpoint is set aside, even if it is the only one beside the best. */
 static void test_falls_back(void **state)
 {
     static const char *const keep_one[] = {"keep_checkpoints", "1", NULL};
-    char *path = small_world_run(&world, "fall/checkpoints/step-00000011/model.safetensors");
-    char *aside = small_world_run(&world, "fall/checkpoints/damaged-00000011");
+    char *path = small_world_run(&the_world, "fall/checkpoints/step-00000011/model.safetensors");
+    char *aside = small_world_run(&the_world, "fall/checkpoints/damaged-00000011");
 
     (void)state;
-    check_fails(small_train(&world, "fall", false, 11, keep_one), PKM_ERR_CANCELLED, "step 11",
+    check_fails(small_train(&the_world, "fall", false, 11, keep_one), PKM_ERR_CANCELLED, "step 11",
                 NULL);
     check_ok(pkm_file_write(path, "cut", 3));
-    check_ok(small_train(&world, "fall", true, 0, NULL));
+    check_ok(small_train(&the_world, "fall", true, 0, NULL));
     assert_true(pkm_directory_exists(aside));
-    check_ok(small_train(&world, "straight", false, 0, NULL));
+    check_ok(small_train(&the_world, "straight", false, 0, NULL));
     check_same_run("straight", "fall");
     pkm_free(path);
     pkm_free(aside);
@@ -178,7 +163,7 @@ static void test_falls_back(void **state)
 
 static void set_pointer(const char *name, const char *text)
 {
-    char *path = small_world_run(&world, name);
+    char *path = small_world_run(&the_world, name);
 
     check_ok(pkm_file_write(path, text, strlen(text)));
     pkm_free(path);
@@ -189,19 +174,20 @@ static void test_resume_repairs_pointers(void **state)
 {
     static const char *const more[] = {"steps", "13", "eval_every", "0", NULL};
     static const char *const unscored[] = {"eval_every", "0", NULL};
-    char *step_6 = small_world_run(&world, "pointers/checkpoints/step-00000006");
-    char *best = small_world_run(&world, "pointers/checkpoints/best"), *text;
+    char *step_6 = small_world_run(&the_world, "pointers/checkpoints/step-00000006");
+    char *best = small_world_run(&the_world, "pointers/checkpoints/best"), *text;
     size_t bytes;
 
     (void)state;
-    check_fails(small_train(&world, "pointers", false, 11, NULL), PKM_ERR_CANCELLED, "11", NULL);
+    check_fails(small_train(&the_world, "pointers", false, 11, NULL), PKM_ERR_CANCELLED, "11",
+                NULL);
     set_pointer("pointers/checkpoints/best", "step-00000005\n");
     set_pointer("pointers/checkpoints/last", "step-00000005\n");
-    check_ok(small_train(&world, "pointers", true, 0, unscored));
-    text = small_run_file(&world, "pointers", "checkpoints/best", &bytes);
+    check_ok(small_train(&the_world, "pointers", true, 0, unscored));
+    text = small_run_file(&the_world, "pointers", "checkpoints/best", &bytes);
     assert_string_equal(text, "step-00000006\n");
     check_ok(pkm_directory_remove(step_6));
-    check_ok(small_train(&world, "pointers", true, 0, more));
+    check_ok(small_train(&the_world, "pointers", true, 0, more));
     assert_false(pkm_file_exists(best));
     pkm_free(text);
     pkm_free(best);
@@ -247,14 +233,14 @@ static void test_plan_knows_evaluations(void **state)
     static const char *const without[] = {"memory_heads", "16", "n_keys", "256", "steps", "2",
                                           "eval_every",   "0",  NULL};
     plan_watch evaluating = {.least = SLOTS * sizeof(double)}, training = evaluating;
-    char *out = small_world_run(&world, "planned");
+    char *out = small_world_run(&the_world, "planned");
 
     (void)state;
-    check_ok(small_train_watched(&world, out, false, watch_plan, &evaluating, with));
+    check_ok(small_train_watched(&the_world, out, false, watch_plan, &evaluating, with));
     pkm_alloc_set_hook(NULL, NULL);
     pkm_free(out);
-    out = small_world_run(&world, "unevaluated");
-    check_ok(small_train_watched(&world, out, false, watch_plan, &training, without));
+    out = small_world_run(&the_world, "unevaluated");
+    check_ok(small_train_watched(&the_world, out, false, watch_plan, &training, without));
     pkm_alloc_set_hook(NULL, NULL);
     pkm_free(out);
     assert_int_equal(evaluating.asked, 17 * HEADS * SLOTS);
@@ -274,5 +260,5 @@ int main(void)
         cmocka_unit_test(test_plan_knows_evaluations),
     };
 
-    return cmocka_run_group_tests(tests, create_world, destroy_world);
+    return cmocka_run_group_tests(tests, the_world_create, the_world_destroy);
 }

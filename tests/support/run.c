@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/run.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -65,6 +64,22 @@ void small_world_destroy(small_world *world)
 {
     pkm_free(world->data);
     temp_remove(world->dir);
+}
+
+small_world the_world;
+
+int the_world_create(void **state)
+{
+    (void)state;
+    small_world_create(&the_world);
+    return 0;
+}
+
+int the_world_destroy(void **state)
+{
+    (void)state;
+    small_world_destroy(&the_world);
+    return 0;
 }
 
 char *small_world_run(const small_world *world, const char *name)
@@ -146,18 +161,26 @@ char *small_run_file(const small_world *world, const char *run, const char *name
     return data;
 }
 
-double small_run_logged(const small_world *world, const char *run, int line, const char *key)
+json_t *small_run_line(const small_world *world, const char *run, int line)
 {
     size_t bytes;
     char *log = small_run_file(world, run, "metrics.jsonl", &bytes), *at = log;
     json_t *object;
-    double value;
 
     for (int i = 0; i < line; i++)
         at += strcspn(at, "\n") + 1;
     object = json_loadb(at, strcspn(at, "\n"), 0, NULL);
-    value = json_number_value(json_object_get(object, key));
-    json_decref(object);
+    assert_non_null(object);
     pkm_free(log);
+    return object;
+}
+
+double small_run_logged(const small_world *world, const char *run, int line, const char *key)
+{
+    json_t *object = small_run_line(world, run, line), *number = json_object_get(object, key);
+    double value = json_number_value(number);
+
+    assert_true(json_is_number(number));
+    json_decref(object);
     return value;
 }

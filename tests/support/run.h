@@ -3,6 +3,7 @@
 #ifndef PKM_TESTS_RUN_H
 #define PKM_TESTS_RUN_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "pkm/train.h"
@@ -14,6 +15,11 @@ typedef struct small_world {
 
 void small_world_create(small_world *out);
 void small_world_destroy(small_world *world);
+
+/* One world for all tests of a program: setup and teardown of their group. */
+extern small_world the_world;
+int the_world_create(void **state);
+int the_world_destroy(void **state);
 
 /* Path of a run in the world's folder; pkm_free'd by the caller. */
 char *small_world_run(const small_world *world, const char *name);
@@ -36,7 +42,9 @@ char *small_run_path(const small_world *world, const char *run, const char *name
 /* The whole of a file of a run; pkm_free'd by the caller. */
 char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes);
 
-/* The number under `key` in line `line` (from 0) of a run's metrics.jsonl. */
+/* Line `line` (from 0) of a run's metrics.jsonl, for json_decref; and the number under `key` in it.
+ */
+json_t *small_run_line(const small_world *world, const char *run, int line);
 double small_run_logged(const small_world *world, const char *run, int line, const char *key);
 
 #endif
