@@ -23,6 +23,11 @@ need_build_packages() {
         libutf8proc-dev libxxhash-dev zlib1g-dev libcmocka-dev
 }
 
+# clang, its sanitizers, which it only recommends, and its OpenMP.
+need_clang() {
+    need_packages clang libclang-rt-14-dev libomp-dev
+}
+
 # build_preset PRESET [TARGET]: configures once, then builds what has changed.
 build_preset() {
     [[ -f build/$1/build.ninja ]] || cmake --preset "$1" >&2
