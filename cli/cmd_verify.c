@@ -19,7 +19,8 @@ static const pkm_option rows[] = {
 const pkm_option_table cmd_verify_options = CMD_OPTIONS(rows, verify_options);
 
 typedef struct verify_view {
-    json_t *parts; /* NULL: lines of text */
+    json_t *parts;    /* NULL: lines of text */
+    bool unprintable; /* a part is no JSON */
     int count, damaged;
 } verify_view;
 
@@ -31,9 +32,10 @@ static void show(const pkm_verify_part *part, void *user)
     view->count++;
     view->damaged += part->status != PKM_OK;
     if (view->parts != NULL)
-        (void)json_array_append_new(view->parts, json_pack("{s:s, s:s, s:s, s:s}", "kind",
-                                                           part->kind, "path", part->path, "status",
-                                                           name, "message", part->message));
+        view->unprintable |=
+            json_array_append_new(view->parts, json_pack("{s:s, s:s, s:s, s:s}", "kind", part->kind,
+                                                         "path", part->path, "status", name,
+                                                         "message", part->message)) != 0;
     else if (part->status == PKM_OK)
         printf("whole    %-10s  %s\n", part->kind, part->path);
     else
@@ -60,9 +62,15 @@ int cmd_verify(const cmd_input *input)
 
     for (int i = 0; i < input->n_args; i++)
         verify_path(&view, input->args[i]);
-    if (options->json)
-        code = report_object(
-            input, json_pack("{s:b, s:o}", "whole", view.damaged == 0, "parts", view.parts));
+    if (options->json) {
+        json_t *parts = json_pack("{s:b, s:o}", "whole", view.damaged == 0, "parts", view.parts);
+
+        if (view.unprintable) {
+            json_decref(parts);
+            parts = NULL;
+        }
+        code = report_object(input, parts);
+    }
     if (code == CMD_DONE && view.damaged > 0)
         code = cmd_fail(input, "%d of %d parts: damaged", view.damaged, view.count);
     return code;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/io.h"
 #include "support/check.h"
 
 static char *dir;
@@ -143,6 +145,31 @@ static void test_remove_does_not_follow(void **state)
     pkm_free(root);
 }
 
+static int refuse_sync(int fd)
+{
+    (void)fd;
+    errno = EINVAL;
+    return -1;
+}
+
+/* Some file systems have no fsync of a folder; of a file all have. */
+static void test_folders_that_cannot_sync(void **state)
+{
+    pkm_io_table table = *pkm_io_system();
+    char *path = in_dir("unsynced");
+    pkm_status folder, file;
+
+    (void)state;
+    table.sync = refuse_sync;
+    pkm_io_set(&table);
+    folder = pkm_directory_sync(dir);
+    file = pkm_file_write(path, "x", 1);
+    pkm_io_set(NULL);
+    check_ok(folder);
+    check_fails(file, PKM_ERR_IO, path, "cannot sync", NULL);
+    pkm_free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_large_file),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_remove_does_not_follow),
+        cmocka_unit_test(test_folders_that_cannot_sync),
     };
 
     return cmocka_run_group_tests(tests, create_dir, remove_dir);

@@ -7,9 +7,11 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "pkm/verify.h"
 #include "support/check.h"
 #include "support/run.h"
 #include "support/same_tree.h"
+#include "train/run_folder.h"
 
 static void check_same_run(const char *run_a, const char *run_b)
 {
@@ -247,6 +249,51 @@ static void test_plan_knows_evaluations(void **state)
     assert_true(evaluating.planned > training.planned + evaluating.asked);
 }
 
+/* ---- a run folder that goes while it is trained in ---- */
+
+typedef struct removal {
+    const char *out;
+    bool retaken;         /* by another training */
+    pkm_run_folder other; /* which holds it */
+    int warnings;
+} removal;
+
+static int remove_run(const pkm_train_event *event, void *user)
+{
+    removal *r = user;
+
+    r->warnings += event->kind == PKM_EVENT_WARNING;
+    if (event->kind == PKM_EVENT_STEP && event->step == 7) {
+        check_ok(pkm_directory_remove(r->out));
+        if (r->retaken)
+            check_ok(pkm_run_folder_open(&r->other, r->out, false));
+    }
+    return 0;
+}
+
+/* It is begun anew, and is whole; unless another training was quicker, whose folder it is then. */
+static void test_removed_folder(void **state)
+{
+    static const char *const options[] = {"eval_every", "0", NULL};
+    char *out = small_world_run(&world, "removed"), *others = small_world_run(&world, "retaken");
+    removal removed = {.out = out}, retaken = {.out = others, .retaken = true};
+    int64_t *steps;
+    size_t count;
+
+    (void)state;
+    check_ok(small_train_watched(&world, out, false, remove_run, &removed, options));
+    assert_int_equal(removed.warnings, 1);
+    check_ok(pkm_verify(out, NULL, NULL));
+    check_fails(small_train_watched(&world, others, false, remove_run, &retaken, options),
+                PKM_ERR_STATE, "another training is using", others, NULL);
+    check_ok(pkm_run_folder_steps(&retaken.other, &steps, &count));
+    assert_int_equal(count, 0);
+    pkm_free(steps);
+    pkm_run_folder_close(&retaken.other);
+    pkm_free(out);
+    pkm_free(others);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_falls_back),
         cmocka_unit_test(test_resume_repairs_pointers),
         cmocka_unit_test(test_plan_knows_evaluations),
+        cmocka_unit_test(test_removed_folder),
     };
 
     return cmocka_run_group_tests(tests, the_world_create, the_world_destroy);

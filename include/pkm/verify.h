@@ -28,10 +28,11 @@ typedef void (*pkm_verify_sink)(const pkm_verify_part *part, void *user);
  * last), a model, a data set, a tokenizer, or a safetensors file.
  *
  * A checkpoint is compared with its manifest and loaded as training would, a data set with its
- * checksums; in a model no number may be a NaN or an infinity. Of a run, every checkpoint is
- * checked, that pointers name what is there, that the published model is that of a checkpoint, and
- * that the log has whole lines and as many as the newest checkpoint knows of. Nothing is changed. A
- * run that is being trained may be found in the middle of a save.
+ * checksums and its tokenizer with the one it was made with; in a model no number may be a NaN or
+ * an infinity. Of a run, every checkpoint is checked, that pointers name what is there, that the
+ * published model is that of a checkpoint, and that the log has whole lines, as far as the newest
+ * checkpoint knows of it. Nothing is changed. A run that is being trained may be found in the
+ * middle of a save.
  *
  * Memory:  that of the largest checkpoint or model
  * Errors:  the status of the first part that is not whole, its message in pkm_last_error;

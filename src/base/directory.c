@@ -38,7 +38,8 @@ pkm_status pkm_directory_sync(const char *path)
 
     if (fd < 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
-    synced = pkm_io()->sync(fd) == 0;
+    /* EINVAL: a file system whose folders know no such thing. */
+    synced = pkm_io()->sync(fd) == 0 || errno == EINVAL;
     if (!synced)
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot sync the folder", path);
     pkm_io()->close(fd);
@@ -221,7 +222,9 @@ pkm_status pkm_directory_claim(int *out, const char *path, const char *stem)
     if (fd < 0)
         return pkm_fail_errno(PKM_ERR_IO, "%s: cannot open the folder", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        status = pkm_fail(PKM_ERR_STATE, "%s: another process is writing there", path);
+        status = errno == EWOULDBLOCK
+                     ? pkm_fail(PKM_ERR_STATE, "%s: another process is writing there", path)
+                     : pkm_fail_errno(PKM_ERR_IO, "%s: cannot lock the folder", path);
     if (status == PKM_OK)
         status = pkm_directory_tidy(path, stem);
     if (status != PKM_OK) {

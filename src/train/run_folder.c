@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -97,11 +98,13 @@ pkm_status pkm_run_folder_steps(const pkm_run_folder *folder, int64_t **steps, s
 
 /* ---- opening ---- */
 
+static const char lock_name[] = ".lock";
+
 static pkm_status take_lock(pkm_run_folder *folder)
 {
     char *path;
 
-    PKM_TRY(pkm_path_join(&path, folder->dir, ".lock"));
+    PKM_TRY(pkm_path_join(&path, folder->dir, lock_name));
     folder->lock = pkm_io_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (folder->lock < 0)
         pkm_fail_errno(PKM_ERR_IO, "%s: cannot create the lock", path);
@@ -198,6 +201,18 @@ void pkm_run_folder_close(pkm_run_folder *folder)
     pkm_free(folder->checkpoints);
     pkm_free(folder->dir);
     *folder = (pkm_run_folder){.lock = -1};
+}
+
+pkm_status pkm_run_folder_held(const pkm_run_folder *folder, bool *held)
+{
+    struct stat ours, there;
+    char *path;
+
+    PKM_TRY(pkm_path_join(&path, folder->dir, lock_name));
+    *held = fstat(folder->lock, &ours) == 0 && lstat(path, &there) == 0 &&
+            ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    pkm_free(path);
+    return PKM_OK;
 }
 
 /* ---- after a save ---- */

@@ -28,6 +28,9 @@ typedef struct pkm_run_folder {
 pkm_status pkm_run_folder_open(pkm_run_folder *out, const char *dir, bool resume);
 void pkm_run_folder_close(pkm_run_folder *folder);
 
+/* *held = the folder of this name is still the one that was opened: not removed, not moved away. */
+pkm_status pkm_run_folder_held(const pkm_run_folder *folder, bool *held);
+
 /* *out = path of the folder of a step; owned by the caller. */
 pkm_status pkm_run_folder_step(const pkm_run_folder *folder, char **out, int64_t step);
 

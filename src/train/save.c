@@ -2,16 +2,52 @@
 #include "train/save.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
+
+/* The run begins anew in its folder, which was removed or moved away: what stands under that name
+ * now, if anything, may be another training's, and then refuses it. */
+static pkm_status begin_anew(pkm_trainer *trainer)
+{
+    pkm_train_state *state = &trainer->state;
+    pkm_run_folder folder;
+    pkm_metrics metrics;
+    int64_t missing;
+    pkm_status status;
+
+    PKM_TRY(pkm_run_folder_open(&folder, trainer->folder.dir, false));
+    status = pkm_metrics_open(&metrics, folder.dir, 0, &missing);
+    if (status != PKM_OK) {
+        pkm_run_folder_close(&folder);
+        return status;
+    }
+    pkm_metrics_close(&trainer->metrics);
+    pkm_run_folder_close(&trainer->folder);
+    trainer->folder = folder;
+    trainer->metrics = metrics;
+    trainer->saved_step = trainer->saved_best_step = trainer->published_best = 0;
+    trainer->saved_best_loss = INFINITY;
+    if (state->best_step < state->step) {
+        state->best_step = 0;
+        state->best_val_loss = INFINITY;
+    }
+    pkm_trainer_warn(trainer, "the run folder was removed or moved away: it is begun anew, without "
+                              "what was in it");
+    return PKM_OK;
+}
 
 /* A checkpoint in its place, for good. */
 static pkm_status save_checkpoint(pkm_trainer *trainer)
 {
     char *dir;
+    bool held;
     pkm_status status;
 
+    PKM_TRY(pkm_run_folder_held(&trainer->folder, &held));
+    if (!held)
+        PKM_TRY(begin_anew(trainer));
     PKM_TRY(pkm_metrics_sync(&trainer->metrics));
     trainer->state.metrics_bytes = trainer->metrics.bytes;
     PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, trainer->state.step));

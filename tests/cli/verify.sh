@@ -26,7 +26,8 @@ table <<'END'
 0 :: whole    tokenizer   tok                  :: verify data tok model
 0 :: whole    weights                          :: verify model/model.safetensors
 0 :: {"whole": true, "parts": [{"kind": "tokenizer" :: verify --json tok
-1 :: nowhere: no such file                     :: verify nowhere
+1 :: nowhere: cannot open: No such file        :: verify nowhere
+1 :: /dev/null: is a device                    :: verify /dev/null
 1 :: holds no run, checkpoint, model           :: verify empty
 1 :: text.txt: not a model                     :: verify tok text.txt
 1 :: 1 of 2 parts: damaged                     :: verify tok text.txt
@@ -48,9 +49,15 @@ damaged "MANIFEST.json: cannot open" "rm $last/MANIFEST.json"
 damaged "state.json: is a symbolic link" "mv $last/state.json .. && ln -s ../../../state.json $last/"
 damaged "last: names a checkpoint without" "echo step-00000007 >checkpoints/last"
 damaged "hurt/model.safetensors: differs from" "cp --remove-destination checkpoints/step-00000010/model.safetensors ."
-damaged "has no end" "printf '{' >>metrics.jsonl"
+damaged "has no end" "truncate -s -2 metrics.jsonl; printf '{}' >>metrics.jsonl"
 damaged "the newest checkpoint knows of" ": >metrics.jsonl"
 damaged "holds no checkpoint" "rm -r checkpoints/step-*"
+
+# A line that a killed process left behind what the checkpoint knows of is no damage.
+rm -rf killed
+cp -a run killed
+printf '{"step": 2' >>killed/metrics.jsonl
+check 0 'whole    log' verify killed
 
 # Without a manifest: what is no number, and what cannot be.
 not_a_number() { # not_a_number BYTES: that many before the end of the weights
@@ -64,6 +71,13 @@ check 1 "'wte.weight' holds a NaN" verify model
 cp -a data data2
 damage data2/train-00000.bin 1100
 check 1 'train-00000.bin' verify data2
+"$PKM" tokenizer train --vocab-size 290 --out tok2 text.txt >out 2>err || fail "tokenizer: $(cat err)"
+cp -a data data3
+cp tok2/tokenizer.json data3
+check 1 'data3: the data set was made with another tokenizer' verify data3
+latin=$(printf 'caf\351')
+cp -a tok "$latin"
+check 1 'a path that is not UTF-8' verify --json "$latin"
 
 # Going on: a checkpoint that differs is set aside, unless nobody looks.
 for how in full quick none; do
