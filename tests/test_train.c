@@ -275,16 +275,17 @@ static int remove_run(const pkm_train_event *event, void *user)
 static void test_removed_folder(void **state)
 {
     static const char *const options[] = {"eval_every", "0", NULL};
-    char *out = small_world_run(&world, "removed"), *others = small_world_run(&world, "retaken");
+    char *out = small_world_run(&the_world, "removed"),
+         *others = small_world_run(&world, "retaken");
     removal removed = {.out = out}, retaken = {.out = others, .retaken = true};
     int64_t *steps;
     size_t count;
 
     (void)state;
-    check_ok(small_train_watched(&world, out, false, remove_run, &removed, options));
+    check_ok(small_train_watched(&the_world, out, false, remove_run, &removed, options));
     assert_int_equal(removed.warnings, 1);
     check_ok(pkm_verify(out, NULL, NULL));
-    check_fails(small_train_watched(&world, others, false, remove_run, &retaken, options),
+    check_fails(small_train_watched(&the_world, others, false, remove_run, &retaken, options),
                 PKM_ERR_STATE, "another training is using", others, NULL);
     check_ok(pkm_run_folder_steps(&retaken.other, &steps, &count));
     assert_int_equal(count, 0);
