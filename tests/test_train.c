@@ -276,7 +276,7 @@ static void test_removed_folder(void **state)
 {
     static const char *const options[] = {"eval_every", "0", NULL};
     char *out = small_world_run(&the_world, "removed"),
-         *others = small_world_run(&world, "retaken");
+         *others = small_world_run(&the_world, "retaken");
     removal removed = {.out = out}, retaken = {.out = others, .retaken = true};
     int64_t *steps;
     size_t count;
