@@ -114,6 +114,7 @@ static void test_operation(void **state)
 
     for (int row = 0; row < N_FAULTS; row++)
         rounds += sweep(op, row, FAULT_ONCE) + sweep(op, row, FAULT_FOR_EVER);
+    assert_int_not_equal(rounds, 0);
     print_message("%s: %" PRId64 " faults\n", op->name, rounds);
 }
 
