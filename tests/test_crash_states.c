@@ -324,7 +324,6 @@ static void test_power_loss(void **state)
     free(pending);
     free(fates);
     doing[0] = '\0';
-    assert_true(n_states > disk_count() && n_loaded > 0);
     print_message("%d changes, %d states, %d of them resumed\n", disk_count(), (int)n_states,
                   (int)n_loaded);
 }
