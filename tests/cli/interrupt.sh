@@ -50,6 +50,8 @@ interrupt() {
             # What is left does not stand in the way, and goes.
             [ $signal = KILL ] || continue
             [ -e "made/$last" ] || "$PKM" "$@" --out made >out 2>err || fail "$name: again: $(cat err)"
+            # A kill right after the last rename leaves the folder that it was renamed out of, empty.
+            rmdir made/*.tmp-* 2>/dev/null
             check_made all
         done
     done
