@@ -368,20 +368,21 @@ static pkm_status adopt_shape(pkm_trainer *trainer, const pkm_gpt_config *found)
 pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const char *checkpoint,
                              const char *init_from)
 {
-    const char *dir = checkpoint != NULL ? checkpoint : init_from;
     pkm_gpt_config asked, found;
 
-    if (dir != NULL && checkpoint == NULL)
+    if (checkpoint != NULL) {
+        PKM_TRY(pkm_model_dir_load_config(&found, checkpoint));
+    } else if (init_from != NULL) {
         PKM_TRY(pkm_model_dir_verify(init_from, trainer->verify));
-    if (dir != NULL)
-        PKM_TRY(pkm_model_dir_load_config(&found, dir));
-    if (dir != NULL && checkpoint == NULL)
+        PKM_TRY(pkm_model_dir_load_config(&found, init_from));
         PKM_TRY(adopt_shape(trainer, &found));
+    }
     PKM_TRY(pkm_gpt_config_from_options(&asked, trainer->values,
                                         pkm_data_vocab_size(trainer->train_data)));
-    *out = asked;
-    if (dir == NULL)
+    if (checkpoint == NULL && init_from == NULL) {
+        *out = asked;
         return PKM_OK;
+    }
     if (checkpoint == NULL) {
         PKM_TRY(check_agrees(&asked, &found, init_from));
         PKM_TRY(check_tokenizer(trainer, init_from));
