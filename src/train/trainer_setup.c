@@ -175,7 +175,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
         PKM_TRY(pkm_resume_find(trainer, &checkpoint));
     }
     status = settle(trainer, &config, options, checkpoint, paths->init_from);
-    /* What cannot be trained leaves no folder behind. */
+    /* What options or data rule out leaves no folder behind. */
     if (status == PKM_OK && !paths->resume)
         status = pkm_run_folder_open(&trainer->folder, paths->out, false);
     if (status == PKM_OK)
