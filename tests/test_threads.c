@@ -10,6 +10,7 @@
 #include <fenv.h>
 #include <float.h>
 #include <string.h>
+#include <time.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -144,6 +145,79 @@ static void test_threads_round_and_flush_as_the_caller(void **state)
 #endif
 }
 
+/* What the loops of a team did. */
+typedef struct team_work {
+    tally seen;
+    nested_loop nested[THREADS];
+    float edge[THREADS][2];
+    int rounds, inner_teams;
+} team_work;
+
+static void count_team(void *user)
+{
+    ++*(int *)user;
+}
+
+static void team_in_body(int64_t block, int thread, void *user)
+{
+    (void)thread;
+    if (block == 0)
+        pkm_team(count_team, user);
+}
+
+/* Loops at once after each other and after pauses in which the others go to sleep; loops of fewer
+ * blocks than threads; loops and teams within. */
+static void work_together(void *user)
+{
+    static const struct timespec pauses[] = {{0, 0}, {0, 20000}, {0, 3000000}};
+    team_work *work = user;
+
+    for (int pause = 0; pause < 3; pause++) {
+        for (int round = 0; round < 20; round++, work->rounds++) {
+            pkm_parallel(BLOCKS, count, &work->seen);
+            pkm_parallel(round % THREADS, count, &work->seen);
+            if (pause > 0)
+                nanosleep(&pauses[pause], NULL);
+        }
+    }
+    pkm_parallel(THREADS, nest, work->nested);
+    pkm_parallel(THREADS, compute_at_the_edge, work->edge);
+    pkm_team(count_team, &work->inner_teams);
+    pkm_parallel(BLOCKS, team_in_body, &work->inner_teams);
+}
+
+static void test_team(void **state)
+{
+    enum { ROUNDS = 60, SMALL = 9 }; /* of block 0, small loops: 60 - those of 0 blocks */
+    fenv_t before;
+
+    (void)state;
+    assert_int_equal(fegetenv(&before), 0);
+    assert_int_equal(fesetround(FE_DOWNWARD), 0);
+    for (int threads = 1; threads <= THREADS; threads++) {
+        team_work work = {0};
+        float alone[2];
+
+        check_ok(pkm_threads_set(threads));
+        pkm_team(work_together, &work);
+        compute_at_the_edge(0, 0, &alone);
+        assert_int_equal(work.rounds, ROUNDS);
+        assert_int_equal(work.seen.runs[0], 2 * ROUNDS - SMALL);
+        assert_int_equal(work.seen.runs[THREADS - 1], ROUNDS);
+        assert_int_equal(work.inner_teams, 2);
+        for (int i = 1; i < BLOCKS; i++)
+            assert_in_range(work.seen.runs[i], ROUNDS, work.seen.runs[i - 1]);
+        for (int i = 0; i < THREADS; i++) {
+            assert_int_equal(work.nested[i].runs, INNER);
+            assert_true(work.nested[i].as_outer && work.nested[i].in_order);
+            assert_in_range(work.nested[i].outer, i > 0 ? work.nested[i - 1].outer : 0,
+                            threads - 1);
+            assert_memory_equal(work.edge[i], alone, sizeof alone);
+        }
+    }
+    assert_int_equal(fesetenv(&before), 0);
+}
+
 static void test_choice(void **state)
 {
     pkm_thread_choice choice;
@@ -193,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_fewer_blocks_than_threads),
         cmocka_unit_test(test_nested_loop_runs_on_its_thread),
         cmocka_unit_test(test_threads_round_and_flush_as_the_caller),
+        cmocka_unit_test(test_team),
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_environment),
     };

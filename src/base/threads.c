@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/size.h"
@@ -162,33 +163,140 @@ int pkm_threads(void)
     return threads;
 }
 
-static void run_blocks(int64_t first, int64_t last, int thread, pkm_block_body body, void *user)
+/* A loop over blocks that `size` threads share. */
+typedef struct shared_loop {
+    int64_t n_blocks;
+    pkm_block_body body;
+    void *user;
+    int size;
+    fenv_t caller;
+} shared_loop;
+
+static void run_blocks(const shared_loop *loop, int64_t first, int64_t last, int thread)
 {
     int outer = body_thread;
 
     body_thread = thread;
     for (int64_t block = first; block < last; block++)
-        body(block, thread, user);
+        loop->body(block, thread, loop->user);
     body_thread = outer;
+}
+
+static void run_share(const shared_loop *loop, int thread)
+{
+    if (thread >= loop->size)
+        return;
+    (void)fesetenv(&loop->caller);
+    run_blocks(loop, loop->n_blocks * thread / loop->size,
+               loop->n_blocks * (thread + 1) / loop->size, thread);
+}
+
+/* ---- teams ---- */
+
+/* Threads that stay in one OpenMP region for many loops. Each counter has a cache line of its own.
+ */
+typedef struct team {
+    int size;
+    shared_loop loop; /* the current one; its size is 0 when the team is dismissed */
+    _Alignas(64) _Atomic uint64_t begun; /* loops that the first thread has handed out */
+    _Alignas(64) _Atomic int done;       /* other threads that are through the current one */
+} team;
+
+/* The team whose first thread this is; NULL: none. */
+static _Thread_local team *own_team;
+
+/*
+ * One turn of waiting. Between two loops of a step lie microseconds, less than waking a sleeping
+ * thread takes; but a thread that spins longer may hold the core that the awaited one needs, so it
+ * offers the core first and sleeps later.
+ */
+static void wait_turn(int64_t turn)
+{
+    static const struct timespec nap = {.tv_nsec = 50000};
+    enum { SPINS = 500, YIELDS = 2000 };
+
+    if (turn >= SPINS + YIELDS)
+        (void)nanosleep(&nap, NULL);
+    else if (turn >= SPINS)
+        (void)sched_yield();
+#ifdef PKM_X86
+    else
+        __builtin_ia32_pause();
+#endif
+}
+
+static void serve(team *mine, int thread)
+{
+    uint64_t seen = 0;
+
+    for (;;) {
+        for (int64_t turn = 0; mine->begun == seen; turn++)
+            wait_turn(turn);
+        seen++;
+        if (mine->loop.size == 0)
+            return;
+        run_share(&mine->loop, thread);
+        mine->done++;
+    }
+}
+
+static void team_loop(team *mine, const shared_loop *loop)
+{
+    mine->loop = *loop;
+    mine->done = 0;
+    mine->begun++;
+    if (loop->size == 0)
+        return;
+    run_share(loop, 0);
+    for (int64_t turn = 0; mine->done < mine->size - 1; turn++)
+        wait_turn(turn);
+}
+
+void pkm_team(pkm_team_body body, void *user)
+{
+    int threads = pkm_threads();
+    team mine = {0};
+
+    if (threads <= 1 || body_thread >= 0 || own_team != NULL) {
+        body(user);
+        return;
+    }
+#pragma omp parallel num_threads(threads)
+    {
+        int thread = omp_get_thread_num();
+
+        if (thread > 0) {
+            serve(&mine, thread);
+        } else {
+            mine.size = omp_get_num_threads(); /* the system may grant fewer than asked for */
+            own_team = &mine;
+            body(user);
+            own_team = NULL;
+            team_loop(&mine, &(shared_loop){0});
+        }
+    }
 }
 
 void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user)
 {
-    int team = (int)pkm_min_i64(pkm_threads(), n_blocks);
-    fenv_t caller;
+    int wanted = own_team != NULL ? own_team->size : pkm_threads();
+    shared_loop loop = {n_blocks, body, user, (int)pkm_min_i64(wanted, n_blocks), {0}};
 
-    if (team <= 1 || body_thread >= 0) {
-        run_blocks(0, n_blocks, (int)pkm_max_i64(body_thread, 0), body, user);
+    if (loop.size <= 1 || body_thread >= 0) {
+        run_blocks(&loop, 0, n_blocks, (int)pkm_max_i64(body_thread, 0));
         return;
     }
-    (void)fegetenv(&caller);
-#pragma omp parallel num_threads(team)
+    (void)fegetenv(&loop.caller);
+    if (own_team != NULL) {
+        team_loop(own_team, &loop);
+        return;
+    }
+#pragma omp parallel num_threads(loop.size)
     {
-        int thread = omp_get_thread_num();
-        int size = omp_get_num_threads(); /* the system may grant fewer than asked for */
+        shared_loop granted = loop;
 
-        (void)fesetenv(&caller);
-        run_blocks(n_blocks * thread / size, n_blocks * (thread + 1) / size, thread, body, user);
+        granted.size = omp_get_num_threads();
+        run_share(&granted, omp_get_thread_num());
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads: OpenMP behind two functions. Work is cut into blocks whose size does not depend on the
+ * Threads: OpenMP behind three functions. Work is cut into blocks whose size does not depend on the
  * number of threads; a block is computed whole by one thread, so bits do not depend on it either.
  */
 #ifndef PKM_BASE_THREADS_H
@@ -43,6 +43,15 @@ typedef void (*pkm_block_body)(int64_t block, int thread, void *user);
  * environment: rounding, denormals.
  */
 void pkm_parallel(int64_t n_blocks, pkm_block_body body, void *user);
+
+/*
+ * Runs body(user) on the calling thread, with the other threads waiting close by for the calls of
+ * pkm_parallel that it makes: for work that is many short loops, since each costs a microsecond
+ * then, while a thread that has gone to sleep takes tens of them to come. Only a matter of speed:
+ * without a second thread, in a team or in a body already, it is the plain call.
+ */
+typedef void (*pkm_team_body)(void *user);
+void pkm_team(pkm_team_body body, void *user);
 
 /*
  * How many threads a library that uses OpenMP itself gets from the calling thread; returns the

@@ -61,16 +61,19 @@ static pkm_status look_at_gradients(const pkm_node *node, const pkm_run *run)
     return PKM_OK;
 }
 
-pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run)
-{
-    pkm_run own = *run;
+/* One way through the list. */
+typedef struct pass {
+    pkm_tape *tape;
+    pkm_run run; /* with the workspace */
+    pkm_status status;
+} pass;
 
-    PKM_TRY(check_run(tape, run));
-    own.workspace = tape->arena + tape->workspace_offset;
+static pkm_status forward_nodes(pkm_tape *tape, const pkm_run *run)
+{
     for (int i = 0; i < tape->n_nodes; i++) {
         pkm_node *node = tape->nodes[i];
         uint64_t start = pkm_clock_ns();
-        pkm_status status = node->op->forward(node, &own);
+        pkm_status status = node->op->forward(node, run);
 
         if (status == PKM_OK && run->watch)
             status = look_at_output(node, run);
@@ -82,20 +85,12 @@ pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run)
     return PKM_OK;
 }
 
-pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *seed_grad)
+static pkm_status backward_nodes(pkm_tape *tape, const pkm_run *run)
 {
-    pkm_run own = *run;
-
-    PKM_TRY(check_run(tape, run));
-    if (tape->loss == NULL)
-        return pkm_fail(PKM_ERR_STATE, "the tape is planned without a loss: no backward");
-    own.workspace = tape->arena + tape->workspace_offset;
-    if (tape->loss->has_grad)
-        memcpy(tape->loss->grad, seed_grad, (size_t)run->n_rows * sizeof *seed_grad);
     for (int i = tape->n_nodes - 1; i >= 0; i--) {
         pkm_node *node = tape->nodes[i];
         uint64_t start = pkm_clock_ns();
-        pkm_status status = node->runs_backward ? node->op->backward(node, &own) : PKM_OK;
+        pkm_status status = node->runs_backward ? node->op->backward(node, run) : PKM_OK;
 
         if (status == PKM_OK && node->runs_backward && run->watch)
             status = look_at_gradients(node, run);
@@ -104,6 +99,45 @@ pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *se
         node->backward_ns += pkm_clock_ns() - start;
     }
     return PKM_OK;
+}
+
+static void forward_pass(void *user)
+{
+    pass *p = user;
+
+    p->status = forward_nodes(p->tape, &p->run);
+}
+
+static void backward_pass(void *user)
+{
+    pass *p = user;
+
+    p->status = backward_nodes(p->tape, &p->run);
+}
+
+static pkm_status run_pass(pkm_tape *tape, const pkm_run *run, pkm_team_body body)
+{
+    pass p = {tape, *run, PKM_OK};
+
+    p.run.workspace = tape->arena + tape->workspace_offset;
+    pkm_team(body, &p);
+    return p.status;
+}
+
+pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run)
+{
+    PKM_TRY(check_run(tape, run));
+    return run_pass(tape, run, forward_pass);
+}
+
+pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *seed_grad)
+{
+    PKM_TRY(check_run(tape, run));
+    if (tape->loss == NULL)
+        return pkm_fail(PKM_ERR_STATE, "the tape is planned without a loss: no backward");
+    if (tape->loss->has_grad)
+        memcpy(tape->loss->grad, seed_grad, (size_t)run->n_rows * sizeof *seed_grad);
+    return run_pass(tape, run, backward_pass);
 }
 
 void pkm_tape_profile_reset(pkm_tape *tape)
