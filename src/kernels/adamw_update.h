@@ -26,5 +26,6 @@ typedef bool pkm_adamw_update_fn(float *restrict p, float *restrict m, float *re
                                  const pkm_adamw_factors *factors);
 
 pkm_adamw_update_fn pkm_adamw_update_ref, pkm_adamw_update_avx2, pkm_adamw_update_avx512;
+pkm_adamw_update_fn pkm_adamw_update_neon;
 
 #endif

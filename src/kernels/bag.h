@@ -18,6 +18,8 @@ typedef void pkm_bag_fn(float *restrict out, const void *restrict values,
                         int64_t hits, int64_t value_dim);
 
 pkm_bag_fn pkm_bag_f32_ref, pkm_bag_f32_avx2, pkm_bag_f32_avx512;
+pkm_bag_fn pkm_bag_f32_neon;
 pkm_bag_fn pkm_bag_bf16_ref, pkm_bag_bf16_avx2, pkm_bag_bf16_avx512;
+pkm_bag_fn pkm_bag_bf16_neon;
 
 #endif

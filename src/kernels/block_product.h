@@ -28,6 +28,7 @@ typedef void pkm_block_product_fn(const pkm_block_product *product);
 
 pkm_block_product_fn pkm_block_product_f32_ref, pkm_block_product_bf16_ref;
 pkm_block_product_fn pkm_block_product_f32_avx2, pkm_block_product_bf16_avx2;
+pkm_block_product_fn pkm_block_product_f32_neon, pkm_block_product_bf16_neon;
 pkm_block_product_fn pkm_block_product_f32_avx512, pkm_block_product_bf16_avx512;
 pkm_block_product_fn pkm_block_product_bf16_avx512bf16, pkm_block_product_bf16_amx;
 

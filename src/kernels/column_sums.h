@@ -15,6 +15,8 @@ typedef void pkm_column_sums_fn(float *restrict sums, const void *restrict in, i
                                 int64_t n_rows, int64_t n_columns);
 
 pkm_column_sums_fn pkm_column_sums_f32_ref, pkm_column_sums_f32_avx2, pkm_column_sums_f32_avx512;
+pkm_column_sums_fn pkm_column_sums_f32_neon;
 pkm_column_sums_fn pkm_column_sums_bf16_ref, pkm_column_sums_bf16_avx2, pkm_column_sums_bf16_avx512;
+pkm_column_sums_fn pkm_column_sums_bf16_neon;
 
 #endif

@@ -12,6 +12,8 @@ typedef void pkm_f32_to_bf16_fn(uint16_t *restrict out, const float *restrict in
 typedef void pkm_bf16_to_f32_fn(float *restrict out, const uint16_t *restrict in, int64_t count);
 
 pkm_f32_to_bf16_fn pkm_f32_to_bf16_ref, pkm_f32_to_bf16_avx2, pkm_f32_to_bf16_avx512;
+pkm_f32_to_bf16_fn pkm_f32_to_bf16_neon;
 pkm_bf16_to_f32_fn pkm_bf16_to_f32_ref, pkm_bf16_to_f32_avx2, pkm_bf16_to_f32_avx512;
+pkm_bf16_to_f32_fn pkm_bf16_to_f32_neon;
 
 #endif

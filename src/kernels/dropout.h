@@ -22,5 +22,6 @@ typedef void pkm_dropout_fn(float *out, const float *in, int64_t count,
                             const pkm_dropout_draws *draws);
 
 pkm_dropout_fn pkm_dropout_ref, pkm_dropout_avx2, pkm_dropout_avx512;
+pkm_dropout_fn pkm_dropout_neon;
 
 #endif

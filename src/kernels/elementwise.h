@@ -21,9 +21,14 @@ typedef void pkm_gelu_fn(float *out, const float *x, int64_t count);
 typedef void pkm_gelu_backward_fn(float *out, const float *dy, const float *x, int64_t count);
 
 pkm_vector_add_fn pkm_vector_add_ref, pkm_vector_add_avx2, pkm_vector_add_avx512;
+pkm_vector_add_fn pkm_vector_add_neon;
 pkm_vector_mul_fn pkm_vector_mul_ref, pkm_vector_mul_avx2, pkm_vector_mul_avx512;
+pkm_vector_mul_fn pkm_vector_mul_neon;
 pkm_vector_scale_fn pkm_vector_scale_ref, pkm_vector_scale_avx2, pkm_vector_scale_avx512;
+pkm_vector_scale_fn pkm_vector_scale_neon;
 pkm_gelu_fn pkm_gelu_ref, pkm_gelu_avx2, pkm_gelu_avx512;
+pkm_gelu_fn pkm_gelu_neon;
 pkm_gelu_backward_fn pkm_gelu_backward_ref, pkm_gelu_backward_avx2, pkm_gelu_backward_avx512;
+pkm_gelu_backward_fn pkm_gelu_backward_neon;
 
 #endif

@@ -25,7 +25,9 @@ typedef void pkm_half_scores_fn(float *restrict scores, const void *restrict que
                                 int64_t query_stride, int64_t n_panels, int64_t width);
 
 pkm_half_scores_fn pkm_half_scores_f32_ref, pkm_half_scores_f32_avx2, pkm_half_scores_f32_avx512;
+pkm_half_scores_fn pkm_half_scores_f32_neon;
 pkm_half_scores_fn pkm_half_scores_bf16_ref, pkm_half_scores_bf16_avx2;
+pkm_half_scores_fn pkm_half_scores_bf16_neon;
 pkm_half_scores_fn pkm_half_scores_bf16_avx512, pkm_half_scores_bf16_avx512bf16;
 pkm_half_scores_fn pkm_half_scores_bf16_amx;
 

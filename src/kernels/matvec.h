@@ -17,6 +17,8 @@ typedef void pkm_matvec_fn(float *restrict y, const void *restrict x, const void
                            int64_t n_rows, int64_t n_out, int64_t n_in);
 
 pkm_matvec_fn pkm_matvec_f32_ref, pkm_matvec_f32_avx2, pkm_matvec_f32_avx512;
+pkm_matvec_fn pkm_matvec_f32_neon;
 pkm_matvec_fn pkm_matvec_bf16_ref, pkm_matvec_bf16_avx2, pkm_matvec_bf16_avx512;
+pkm_matvec_fn pkm_matvec_bf16_neon;
 
 #endif

@@ -27,7 +27,10 @@ typedef void pkm_norm_backward_fn(float *dx, float *dgamma, float *dbeta, const 
                                   int64_t count, bool add);
 
 pkm_norm_moments_fn pkm_norm_moments_ref, pkm_norm_moments_avx2, pkm_norm_moments_avx512;
+pkm_norm_moments_fn pkm_norm_moments_neon;
 pkm_norm_forward_fn pkm_norm_forward_ref, pkm_norm_forward_avx2, pkm_norm_forward_avx512;
+pkm_norm_forward_fn pkm_norm_forward_neon;
 pkm_norm_backward_fn pkm_norm_backward_ref, pkm_norm_backward_avx2, pkm_norm_backward_avx512;
+pkm_norm_backward_fn pkm_norm_backward_neon;
 
 #endif

@@ -26,6 +26,8 @@ typedef void pkm_row_dots_fn(float *restrict dots, const void *restrict values,
                              int64_t first, int64_t last, int64_t value_dim);
 
 pkm_row_dots_fn pkm_row_dots_f32_ref, pkm_row_dots_f32_avx2, pkm_row_dots_f32_avx512;
+pkm_row_dots_fn pkm_row_dots_f32_neon;
 pkm_row_dots_fn pkm_row_dots_bf16_ref, pkm_row_dots_bf16_avx2, pkm_row_dots_bf16_avx512;
+pkm_row_dots_fn pkm_row_dots_bf16_neon;
 
 #endif

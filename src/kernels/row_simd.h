@@ -26,7 +26,7 @@ PKM_INLINE void row_prefetch(const void *values, pkm_dtype dtype, int64_t at, in
     int64_t per_line = ROW_LINE_BYTES / (int64_t)pkm_dtype_bytes(dtype);
 
     if (column % per_line == 0)
-        _mm_prefetch((const char *)values + (size_t)at * pkm_dtype_bytes(dtype), _MM_HINT_T0);
+        __builtin_prefetch((const char *)values + (size_t)at * pkm_dtype_bytes(dtype));
 }
 
 #endif

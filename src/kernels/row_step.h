@@ -44,10 +44,16 @@ typedef bool pkm_row_step_fn(const pkm_rows *table, const pkm_row_rule *rule,
                              int64_t first, int64_t last, float *restrict scratch);
 
 pkm_row_step_fn pkm_row_adam_f32_ref, pkm_row_adam_f32_avx2, pkm_row_adam_f32_avx512;
+pkm_row_step_fn pkm_row_adam_f32_neon;
 pkm_row_step_fn pkm_row_adam_bf16_ref, pkm_row_adam_bf16_avx2, pkm_row_adam_bf16_avx512;
+pkm_row_step_fn pkm_row_adam_bf16_neon;
 pkm_row_step_fn pkm_row_adagrad_f32_ref, pkm_row_adagrad_f32_avx2, pkm_row_adagrad_f32_avx512;
+pkm_row_step_fn pkm_row_adagrad_f32_neon;
 pkm_row_step_fn pkm_row_adagrad_bf16_ref, pkm_row_adagrad_bf16_avx2, pkm_row_adagrad_bf16_avx512;
+pkm_row_step_fn pkm_row_adagrad_bf16_neon;
 pkm_row_step_fn pkm_row_sgd_f32_ref, pkm_row_sgd_f32_avx2, pkm_row_sgd_f32_avx512;
+pkm_row_step_fn pkm_row_sgd_f32_neon;
 pkm_row_step_fn pkm_row_sgd_bf16_ref, pkm_row_sgd_bf16_avx2, pkm_row_sgd_bf16_avx512;
+pkm_row_step_fn pkm_row_sgd_bf16_neon;
 
 #endif

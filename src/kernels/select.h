@@ -46,5 +46,6 @@ typedef bool pkm_select_fn(int32_t *restrict ids, float *restrict scores, float 
                            const pkm_select_plan *plan, const pkm_select_scratch *scratch);
 
 pkm_select_fn pkm_select_ref, pkm_select_avx2, pkm_select_avx512;
+pkm_select_fn pkm_select_neon;
 
 #endif

@@ -20,8 +20,11 @@ typedef void pkm_softmax_backward_fn(float *out, const float *p, const float *dp
                                      int64_t count);
 
 pkm_row_max_fn pkm_row_max_ref, pkm_row_max_avx2, pkm_row_max_avx512;
+pkm_row_max_fn pkm_row_max_neon;
 pkm_exp_shift_fn pkm_exp_shift_ref, pkm_exp_shift_avx2, pkm_exp_shift_avx512;
+pkm_exp_shift_fn pkm_exp_shift_neon;
 pkm_softmax_backward_fn pkm_softmax_backward_ref, pkm_softmax_backward_avx2,
     pkm_softmax_backward_avx512;
+pkm_softmax_backward_fn pkm_softmax_backward_neon;
 
 #endif

@@ -12,5 +12,6 @@
 typedef double pkm_sum_squares_fn(const float *x, int64_t count);
 
 pkm_sum_squares_fn pkm_sum_squares_ref, pkm_sum_squares_avx2, pkm_sum_squares_avx512;
+pkm_sum_squares_fn pkm_sum_squares_neon;
 
 #endif

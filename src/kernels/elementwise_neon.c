@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_neon.h"
+
+#include "kernels/elementwise_simd.h"
+
+void pkm_vector_add_neon(float *out, const float *a, const float *b, int64_t count)
+{
+    add_all(out, a, b, count);
+}
+
+void pkm_vector_mul_neon(float *out, const float *a, const float *b, int64_t count)
+{
+    mul_all(out, a, b, count);
+}
+
+void pkm_vector_scale_neon(float *out, const float *a, float factor, int64_t count)
+{
+    scale_all(out, a, factor, count);
+}
+
+void pkm_gelu_neon(float *out, const float *x, int64_t count)
+{
+    gelu_all(out, x, count);
+}
+
+void pkm_gelu_backward_neon(float *out, const float *dy, const float *x, int64_t count)
+{
+    gelu_backward_all(out, dy, x, count);
+}

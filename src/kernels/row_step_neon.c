@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/round_neon.h"
+#include "kernels/vec_neon.h"
+
+#include "kernels/row_step_simd.h"
+
+bool pkm_row_adam_f32_neon(const pkm_rows *table, const pkm_row_rule *rule,
+                           const float *restrict upstream, const pkm_row_hits *hits, int64_t first,
+                           int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAM,
+                        PKM_F32);
+}
+
+bool pkm_row_adam_bf16_neon(const pkm_rows *table, const pkm_row_rule *rule,
+                            const float *restrict upstream, const pkm_row_hits *hits, int64_t first,
+                            int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAM,
+                        PKM_BF16);
+}
+
+bool pkm_row_adagrad_f32_neon(const pkm_rows *table, const pkm_row_rule *rule,
+                              const float *restrict upstream, const pkm_row_hits *hits,
+                              int64_t first, int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAGRAD,
+                        PKM_F32);
+}
+
+bool pkm_row_adagrad_bf16_neon(const pkm_rows *table, const pkm_row_rule *rule,
+                               const float *restrict upstream, const pkm_row_hits *hits,
+                               int64_t first, int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAGRAD,
+                        PKM_BF16);
+}
+
+bool pkm_row_sgd_f32_neon(const pkm_rows *table, const pkm_row_rule *rule,
+                          const float *restrict upstream, const pkm_row_hits *hits, int64_t first,
+                          int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_SGD, PKM_F32);
+}
+
+bool pkm_row_sgd_bf16_neon(const pkm_rows *table, const pkm_row_rule *rule,
+                           const float *restrict upstream, const pkm_row_hits *hits, int64_t first,
+                           int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_SGD,
+                        PKM_BF16);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_neon.h"
+
+#include "kernels/softmax_simd.h"
+
+float pkm_row_max_neon(const float *x, int64_t count)
+{
+    return row_max_all(x, count);
+}
+
+float pkm_exp_shift_neon(float *out, const float *x, float factor, float shift, int64_t count)
+{
+    return exp_shift_all(out, x, factor, shift, count);
+}
+
+void pkm_softmax_backward_neon(float *out, const float *p, const float *dp, float factor,
+                               int64_t count)
+{
+    softmax_backward_all(out, p, dp, factor, count);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The names of vec_avx512.h, where they are explained, for vectors of 4 floats. */
+#ifndef PKM_KERNELS_VEC_NEON_H
+#define PKM_KERNELS_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef float32x4_t vec;
+typedef int32x4_t vec_counts;
+
+enum { VEC = 4, VEC_TILE = 4 };
+
+static inline uint32x4_t vec_lanes(int64_t left)
+{
+    static const int32_t lane[VEC] = {0, 1, 2, 3};
+
+    return vcltq_s32(vld1q_s32(lane), vdupq_n_s32(left >= VEC ? VEC : (int32_t)left));
+}
+
+static inline vec vec_set(float x)
+{
+    return vdupq_n_f32(x);
+}
+
+static inline vec vec_load_all(const float *p)
+{
+    return vld1q_f32(p);
+}
+
+static inline vec vec_load(const float *p, int64_t left)
+{
+    float some[VEC] = {0};
+
+    if (left < VEC)
+        p = memcpy(some, p, (size_t)left * sizeof *p);
+    return vld1q_f32(p);
+}
+
+static inline vec vec_load_or(const float *p, int64_t left, vec other)
+{
+    return vbslq_f32(vec_lanes(left), vec_load(p, left), other);
+}
+
+static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
+{
+    uint16_t some[VEC] = {0};
+
+    if (left < VEC)
+        p = memcpy(some, p, (size_t)left * sizeof *p);
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+
+static inline vec vec_load_first(const uint16_t *pairs)
+{
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(pairs)), 16));
+}
+
+static inline vec vec_load_second(const uint16_t *pairs)
+{
+    return vreinterpretq_f32_u32(
+        vandq_u32(vreinterpretq_u32_u16(vld1q_u16(pairs)), vdupq_n_u32(0xffff0000u)));
+}
+
+static inline void vec_store(float *p, vec x, int64_t left)
+{
+    float some[VEC];
+
+    if (left >= VEC) {
+        vst1q_f32(p, x);
+        return;
+    }
+    vst1q_f32(some, x);
+    memcpy(p, some, (size_t)left * sizeof *p);
+}
+
+static inline vec vec_load_upper24(const uint32_t *p)
+{
+    return vcvtq_f32_u32(vshrq_n_u32(vld1q_u32(p), 8));
+}
+
+static inline vec vec_add(vec a, vec b)
+{
+    return vaddq_f32(a, b);
+}
+
+static inline vec vec_sub(vec a, vec b)
+{
+    return vsubq_f32(a, b);
+}
+
+static inline vec vec_mul(vec a, vec b)
+{
+    return vmulq_f32(a, b);
+}
+
+static inline vec vec_div(vec a, vec b)
+{
+    return vdivq_f32(a, b);
+}
+
+static inline vec vec_reciprocal(vec x)
+{
+    return vdivq_f32(vdupq_n_f32(1.0f), x);
+}
+
+static inline vec vec_sqrt(vec x)
+{
+    return vsqrtq_f32(x);
+}
+
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+static inline vec vec_max(vec a, vec b)
+{
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+
+static inline vec vec_min(vec a, vec b)
+{
+    return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+
+static inline vec vec_unless_less(vec a, vec b, vec x)
+{
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x), vcltq_f32(a, b)));
+}
+
+static inline vec vec_round(vec x)
+{
+    return vrndnq_f32(x);
+}
+
+static inline vec vec_times_power(vec x, vec n)
+{
+    int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+
+    return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
+}
+
+static inline float vec_sum(vec x)
+{
+    return vaddvq_f32(x);
+}
+
+static inline float vec_top(vec x)
+{
+    return vmaxvq_f32(x);
+}
+
+static inline uint64_t vec_reaches(vec a, vec b)
+{
+    static const uint32_t bit[VEC] = {1, 2, 4, 8};
+
+    return vaddvq_u32(vandq_u32(vcgeq_f32(a, b), vld1q_u32(bit)));
+}
+
+static inline int32_t vec_store_lanes(int32_t *out, uint64_t lanes, int32_t first)
+{
+    int32_t count = 0;
+
+    for (int32_t lane = 0; lane < VEC; lane++) {
+        out[count] = first + lane;
+        count += (int32_t)(lanes >> lane & 1);
+    }
+    return count;
+}
+
+/* A lane of a comparison that holds is -1. */
+static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
+{
+    return vsubq_s32(counts, vreinterpretq_s32_u32(vcgeq_f32(a, b)));
+}
+
+static inline vec_counts vec_count_gt(vec_counts counts, vec a, vec b)
+{
+    return vsubq_s32(counts, vreinterpretq_s32_u32(vcgtq_f32(a, b)));
+}
+
+static inline vec_counts vec_count_before(vec_counts counts, vec a, vec b, int lane)
+{
+    uint32x4_t tie = vbicq_u32(vceqq_f32(a, b), vec_lanes(lane + 1));
+
+    return vsubq_s32(counts, vreinterpretq_s32_u32(vorrq_u32(tie, vcgtq_f32(a, b))));
+}
+
+static inline vec_counts vec_counts_zero(void)
+{
+    return vdupq_n_s32(0);
+}
+
+static inline void vec_counts_store(int32_t *p, vec_counts counts)
+{
+    vst1q_s32(p, counts);
+}
+
+#endif
