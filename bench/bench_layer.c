@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A memory layer on its own: forward, backward and step of the whole layer on random tokens, then
- * the stages that move its values, on hits drawn evenly over all slots (the worst case for caches).
+ * A memory layer on its own: the stages that move its values, on hits drawn evenly over all slots
+ * (the worst case for caches), and forward, backward and step of the whole layer on random tokens.
+ * The ceilings walk the very rows that the stages read and step, in the same memory.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -10,7 +11,9 @@
 #include "base/size.h"
 #include "memory/memory_parts.h"
 #include "memory/row_pass.h"
-#include "timing.h"
+#include "peak.h"
+#include "product.h"
+#include "row_probe.h"
 
 typedef struct layer_values {
     int64_t tokens, dim, heads, n_keys, key_dim, topk, value_dim, runs;
@@ -45,10 +48,14 @@ static const pkm_option rows[] = {
 };
 
 typedef struct layer_bench {
+    const layer_values *values;
     pkm_memory *memory;
     int64_t tokens, hits; /* hits: of a token */
     float *x, *y, *dx;    /* [tokens, dim] */
     int32_t *ids;         /* [tokens, hits] even over all slots */
+    int32_t *distinct;    /* [n_distinct] of them, ascending */
+    int64_t n_distinct;
+    int64_t layer_distinct; /* rows that the layer itself hits */
     float *weights, *dweights;
     float *r; /* [tokens, value_dim] result of a bag, and upstream rows */
     int64_t step;
@@ -104,81 +111,140 @@ static pkm_status step_rows(void *user)
     return pkm_store_step(bench->memory->store, ++bench->step, 1e-3f, 1);
 }
 
-/* A part of a run. */
-typedef struct phase {
-    const char *name;
-    pkm_bench_body body;
-    double bytes, flops;
-} phase;
-
-/* Runs the phases one after another, `runs` times, and tells the time of each. */
-static pkm_status measure(const phase *phases, int n_phases, int64_t runs, layer_bench *bench,
-                          pkm_bench_sink sink, void *user)
-{
-    double *seconds;
-    pkm_status status = PKM_OK;
-
-    PKM_TRY(pkm_alloc_array((void **)&seconds, pkm_size_product((size_t)n_phases, (size_t)runs),
-                            sizeof *seconds, "timings"));
-    for (int64_t run = -1; run < runs; run++) /* the first warms up */
-        for (int i = 0; i < n_phases; i++) {
-            uint64_t start = pkm_clock_ns();
-
-            status = phases[i].body(bench);
-            if (status != PKM_OK)
-                goto done;
-            if (run >= 0)
-                seconds[i * runs + run] = (double)(pkm_clock_ns() - start) * 1e-9;
-        }
-    for (int i = 0; i < n_phases; i++) {
-        pkm_bench_figure figure = {.name = phases[i].name,
-                                   .items = (double)bench->tokens,
-                                   .unit = "tokens",
-                                   .bytes = phases[i].bytes,
-                                   .flops = phases[i].flops};
-
-        pkm_bench_summarise(&figure, seconds + i * runs, runs);
-        sink(&figure, user);
-    }
-done:
-    pkm_free(seconds);
-    return status;
-}
-
-static pkm_status measure_layer(layer_bench *bench, int64_t runs, pkm_bench_sink sink, void *user)
-{
-    phase phases[] = {{.name = "layer forward", .body = forward},
-                      {.name = "layer backward", .body = backward},
-                      {.name = "layer step", .body = step}};
-
-    for (int i = 0; i < 2; i++)
-        pkm_memory_layer_cost(bench->memory->layer, bench->tokens, i == 1, &phases[i].flops,
-                              &phases[i].bytes);
-    return measure(phases, 3, runs, bench, sink, user);
-}
-
-static pkm_status measure_stages(layer_bench *bench, int64_t runs, pkm_bench_sink sink, void *user)
+/* The layer's table and, to be rewritten, its moments. */
+static pkm_status table_walk(pkm_row_walk *out, layer_bench *bench, bool rewrite)
 {
     const pkm_store_config *table = pkm_store_config_of(bench->memory->store);
-    double hits = (double)(bench->tokens * bench->hits), width = (double)table->value_dim;
-    double row = width * (double)pkm_dtype_bytes(table->dtype), distinct, moments = 0;
     pkm_store_moment moment[2];
-    int n_moments = pkm_store_moments(bench->memory->store, moment);
-    phase phases[] = {{.name = "rows read", .body = read_rows},
-                      {.name = "hits grouped, gate dots", .body = record_hits},
-                      {.name = "rows stepped", .body = step_rows}};
+    int n_moments = rewrite ? pkm_store_moments(bench->memory->store, moment) : 0;
+    const void *base;
+    const int32_t *ids;
 
-    for (int i = 0; i < n_moments; i++)
-        moments += moment[i].n_dims == 1 ? sizeof(float) : width * sizeof(float);
-    PKM_TRY(read_rows(bench));
-    PKM_TRY(record_hits(bench));
-    distinct = (double)pkm_store_touched(bench->memory->store);
-    PKM_TRY(step_rows(bench));
-    phases[0].bytes = hits * row;
-    phases[1].bytes = distinct * row;
-    phases[2].bytes = 2 * distinct * (row + moments);
-    phases[0].flops = phases[1].flops = 2 * hits * width;
-    return measure(phases, 3, runs, bench, sink, user);
+    PKM_TRY(pkm_store_prepare(bench->memory->store, &base, &ids, bench->distinct, 1));
+    *out = (pkm_row_walk){.n_tables = 1 + n_moments, .rewrite = rewrite};
+    out->table[0] = (char *)base; /* rewritten with the same bits */
+    out->row_bytes[0] = table->value_dim * (int64_t)pkm_dtype_bytes(table->dtype);
+    for (int i = 0; i < n_moments; i++) {
+        out->table[1 + i] = moment[i].data;
+        out->row_bytes[1 + i] = (moment[i].n_dims == 1 ? 1 : table->value_dim) *
+                                (int64_t)pkm_dtype_bytes(moment[i].dtype);
+    }
+    return PKM_OK;
+}
+
+/* The rows that the stages rewrite: all that are hit, in ascending order. */
+static pkm_status list_distinct(layer_bench *bench)
+{
+    const pkm_store_config *table = pkm_store_config_of(bench->memory->store);
+    unsigned char *hit;
+
+    PKM_TRY(pkm_alloc_array((void **)&bench->distinct, (size_t)table->slots,
+                            sizeof *bench->distinct, "rows hit"));
+    PKM_TRY(pkm_alloc_array((void **)&hit, (size_t)table->slots, 1, "rows hit"));
+    for (int64_t i = 0; i < bench->tokens * bench->hits; i++)
+        hit[bench->ids[i]] = 1;
+    for (int64_t row = 0; row < table->slots; row++)
+        if (hit[row])
+            bench->distinct[bench->n_distinct++] = (int32_t)row;
+    pkm_free(hit);
+    return PKM_OK;
+}
+
+/* The ceilings of everything here, and what the work asks of them. */
+typedef struct layer_ceilings {
+    int gather, rewrite, product, peak; /* tasks */
+    double hit, stepped;  /* bytes of a row; of a row with its moments, read and written */
+    double query, search; /* flops of the query's product, of the dot products with the keys */
+} layer_ceilings;
+
+static pkm_status add_walk(pkm_measure *measure, int *index, double *row_bytes, layer_bench *bench,
+                           bool rewrite)
+{
+    const char *name = rewrite ? "the same rows, only rewritten" : "the same rows, only read";
+    pkm_row_walk walk;
+
+    PKM_TRY(table_walk(&walk, bench, rewrite));
+    walk.ids = rewrite ? bench->distinct : bench->ids;
+    walk.n_ids = walk.slice = rewrite ? bench->n_distinct : bench->tokens * bench->hits;
+    *row_bytes = pkm_row_walk_bytes(&walk);
+    return pkm_row_probe_add(measure, index, name, &walk, 0);
+}
+
+static pkm_status add_work(pkm_measure *measure, int *index, layer_bench *bench, pkm_task task)
+{
+    task.user = bench;
+    task.items = (double)bench->tokens;
+    task.unit = "tokens";
+    return pkm_measure_add(measure, index, &task);
+}
+
+/* A row is read once forward for each of its hits, once backward, and rewritten with its moments.
+ */
+static pkm_status add_stages(pkm_measure *measure, layer_ceilings *c, layer_bench *bench)
+{
+    double hits = (double)(bench->tokens * bench->hits), distinct = (double)bench->n_distinct;
+
+    PKM_TRY(add_walk(measure, &c->gather, &c->hit, bench, false));
+    PKM_TRY(add_work(
+        measure, NULL, bench,
+        (pkm_task){.name = "rows read", .body = read_rows, .parts = {{c->gather, hits * c->hit}}}));
+    PKM_TRY(add_work(measure, NULL, bench,
+                     (pkm_task){.name = "hits grouped, gate dots",
+                                .body = record_hits,
+                                .parts = {{c->gather, distinct * c->hit}}}));
+    PKM_TRY(add_walk(measure, &c->rewrite, &c->stepped, bench, true));
+    return add_work(measure, NULL, bench,
+                    (pkm_task){.name = "rows stepped",
+                               .body = step_rows,
+                               .parts = {{c->rewrite, distinct * c->stepped}}});
+}
+
+static pkm_status add_compute(pkm_measure *measure, layer_ceilings *c, const layer_values *values)
+{
+    const pkm_product_shape query = {.n_rows = values->tokens,
+                                     .n_in = values->dim,
+                                     .n_out = values->heads * values->key_dim,
+                                     .layout = PKM_WEIGHT_OUT_IN,
+                                     .compute = (pkm_dtype)values->precision};
+
+    c->query = pkm_product_flops(&query);
+    c->search = 2.0 * (double)(query.n_rows * query.n_out * values->n_keys);
+    PKM_TRY(pkm_peak_add(measure, &c->peak, query.compute, 0));
+    return pkm_product_add(measure, &c->product, &query, PKM_PRODUCT_FORWARD, c->peak, 0);
+}
+
+/* The layer hits other rows than the stages: those that its search finds. */
+static pkm_status add_layer(pkm_measure *measure, const layer_ceilings *c, layer_bench *bench)
+{
+    double hits = (double)(bench->tokens * bench->hits), distinct = (double)bench->layer_distinct;
+    const pkm_floor_part query = {c->product, c->query}, search = {c->peak, c->search};
+    const pkm_floor_part bag = {c->gather, hits * c->hit}, dots = {c->gather, distinct * c->hit};
+    const pkm_floor_part update = {c->rewrite, distinct * c->stepped};
+    const pkm_floor_part query_backward = {c->product, 2 * c->query};
+    int first;
+
+    PKM_TRY(add_work(
+        measure, &first, bench,
+        (pkm_task){.name = "layer forward", .body = forward, .parts = {query, search, bag}}));
+    PKM_TRY(add_work(
+        measure, NULL, bench,
+        (pkm_task){.name = "layer backward", .body = backward, .parts = {query_backward, dots}}));
+    PKM_TRY(add_work(measure, NULL, bench,
+                     (pkm_task){.name = "layer step", .body = step, .parts = {update}}));
+    return add_work(measure, NULL, bench,
+                    (pkm_task){.name = "layer, all three",
+                               .terms = {{first, 1}, {first + 1, 1}, {first + 2, 1}},
+                               .parts = {{c->product, 3 * c->query}, search, bag, dots, update}});
+}
+
+static pkm_status add_tasks(pkm_measure *measure, void *user)
+{
+    layer_bench *bench = user;
+    layer_ceilings ceilings;
+
+    PKM_TRY(add_stages(measure, &ceilings, bench));
+    PKM_TRY(add_compute(measure, &ceilings, bench->values));
+    return add_layer(measure, &ceilings, bench);
 }
 
 static pkm_status allocate_floats(float **out, int64_t count)
@@ -186,8 +252,9 @@ static pkm_status allocate_floats(float **out, int64_t count)
     return pkm_alloc_array((void **)out, (size_t)count, sizeof(float), "a benchmark");
 }
 
-static pkm_status create(layer_bench *bench, const layer_values *values)
+static pkm_status create(layer_bench *bench)
 {
+    const layer_values *values = bench->values;
     const pkm_memory_config config = {
         .dim = values->dim,
         .heads = values->heads,
@@ -220,16 +287,17 @@ static pkm_status create(layer_bench *bench, const layer_values *values)
     return pkm_memory_create(&bench->memory, &config, &options, NULL);
 }
 
-static void fill(layer_bench *bench, const layer_values *values)
+static pkm_status fill(layer_bench *bench)
 {
     const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.layer")};
-    uint32_t slots = (uint32_t)(values->n_keys * values->n_keys);
+    uint32_t slots = (uint32_t)(bench->values->n_keys * bench->values->n_keys);
 
-    pkm_rng_fill_normal(bench->x, bench->tokens * values->dim, &rng, 0, 1);
+    pkm_rng_fill_normal(bench->x, bench->tokens * bench->values->dim, &rng, 0, 1);
     for (int64_t i = 0; i < bench->tokens * bench->hits; i++) {
         bench->ids[i] = (int32_t)(pkm_rng_u32(&rng, (uint64_t)i) % slots);
         bench->weights[i] = 1.0f / (float)bench->hits;
     }
+    return list_distinct(bench);
 }
 
 static void destroy(layer_bench *bench)
@@ -239,23 +307,32 @@ static void destroy(layer_bench *bench)
     pkm_free(bench->y);
     pkm_free(bench->dx);
     pkm_free(bench->ids);
+    pkm_free(bench->distinct);
     pkm_free(bench->weights);
     pkm_free(bench->dweights);
     pkm_free(bench->r);
 }
 
+/* A run of the layer by itself, to see how many rows it hits. */
+static pkm_status count_rows(layer_bench *bench)
+{
+    PKM_TRY(forward(bench));
+    PKM_TRY(backward(bench));
+    bench->layer_distinct = pkm_store_touched(bench->memory->store);
+    return step(bench);
+}
+
 static pkm_status run(const void *values, pkm_bench_sink sink, void *user)
 {
-    const layer_values *options = values;
-    layer_bench bench = {0};
-    pkm_status status = create(&bench, options);
+    layer_bench bench = {.values = values};
+    pkm_status status = create(&bench);
 
-    if (status == PKM_OK) {
-        fill(&bench, options);
-        status = measure_layer(&bench, options->runs, sink, user);
-    }
     if (status == PKM_OK)
-        status = measure_stages(&bench, options->runs, sink, user);
+        status = fill(&bench);
+    if (status == PKM_OK)
+        status = count_rows(&bench);
+    if (status == PKM_OK)
+        status = pkm_measure_all(bench.values->runs, add_tasks, &bench, sink, user);
     destroy(&bench);
     return status;
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Product-key search alone, on normal keys and queries: its time per query of a head, and the time
- * to lay out the keys anew after a training step. */
+/*
+ * Product-key search alone, on normal keys and queries: the whole, its dot products with the
+ * selection left out, what the selection adds to them, and laying out the keys anew after a
+ * training step. The ceiling of the dot products is the peak of the processor's multiply-adds.
+ */
+#include "memory/search.h"
+
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/rng.h"
 #include "base/size.h"
-#include "pkm/memory.h"
-#include "timing.h"
+#include "peak.h"
 
 typedef struct search_values {
     int64_t tokens, heads, n_keys, key_dim, topk, runs;
@@ -29,61 +35,88 @@ static const pkm_option rows[] = {
 };
 
 typedef struct search_bench {
-    pkm_search *search;
-    int64_t tokens;
-    float *keys;    /* [H, 2, n, d_k/2] */
-    float *queries; /* [tokens, H, d_k] */
-    int32_t *ids;   /* [tokens, H, k] */
-    float *scores;  /* [tokens, H, k] */
+    const search_values *values;
+    pkm_search *whole, *dots; /* dots: without selection */
+    float *keys;              /* [H, 2, n, d_k/2] */
+    float *queries;           /* [tokens, H, d_k] */
+    int32_t *ids;             /* [tokens, H, k] */
+    float *scores;            /* [tokens, H, k] */
     void *workspace;
 } search_bench;
 
-static pkm_status search(void *user)
+static pkm_status search(search_bench *bench, const pkm_search *by)
 {
-    search_bench *bench = user;
-
-    return pkm_search_run(bench->search, bench->ids, bench->scores, bench->queries, bench->tokens,
+    return pkm_search_run(by, bench->ids, bench->scores, bench->queries, bench->values->tokens,
                           bench->workspace);
+}
+
+static pkm_status search_whole(void *user)
+{
+    return search(user, ((search_bench *)user)->whole);
+}
+
+static pkm_status search_dots(void *user)
+{
+    return search(user, ((search_bench *)user)->dots);
 }
 
 static pkm_status pack(void *user)
 {
     search_bench *bench = user;
 
-    pkm_search_pack(bench->search, bench->keys);
+    pkm_search_pack(bench->whole, bench->keys);
     return PKM_OK;
+}
+
+static bool select_nothing(int32_t *restrict ids, float *restrict scores, float *const halves[2],
+                           const pkm_select_plan *plan, const pkm_select_scratch *scratch)
+{
+    (void)ids;
+    (void)scores;
+    (void)halves;
+    (void)plan;
+    (void)scratch;
+    return true;
+}
+
+static pkm_status create_searches(search_bench *bench, const search_values *values)
+{
+    const pkm_search_config config = {values->heads, values->n_keys, values->key_dim, values->topk,
+                                      (pkm_dtype)values->precision};
+    pkm_kernels kernels = *pkm_kernels_get();
+
+    PKM_TRY(pkm_search_create(&bench->whole, &config));
+    kernels.select = select_nothing;
+    return pkm_search_create_with(&bench->dots, &config, &kernels);
 }
 
 static pkm_status create(search_bench *bench, const search_values *values)
 {
-    const pkm_search_config config = {values->heads, values->n_keys, values->key_dim, values->topk,
-                                      values->precision == 1 ? PKM_BF16 : PKM_F32};
     size_t n_queries = pkm_size_product((size_t)values->tokens, (size_t)values->heads);
     size_t n_keys = (size_t)(values->heads * values->n_keys * values->key_dim);
+    size_t n_slots = pkm_size_product(n_queries, (size_t)values->topk);
     pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("keys")};
 
-    bench->tokens = values->tokens;
-    PKM_TRY(pkm_search_create(&bench->search, &config));
+    PKM_TRY(create_searches(bench, values));
     PKM_TRY(pkm_alloc_array((void **)&bench->keys, n_keys, sizeof(float), "keys"));
     PKM_TRY(pkm_alloc_array((void **)&bench->queries,
                             pkm_size_product(n_queries, (size_t)values->key_dim), sizeof(float),
                             "queries"));
-    PKM_TRY(pkm_alloc_array((void **)&bench->ids, pkm_size_product(n_queries, (size_t)values->topk),
-                            sizeof(int32_t), "ids"));
-    PKM_TRY(pkm_alloc_array((void **)&bench->scores,
-                            pkm_size_product(n_queries, (size_t)values->topk), sizeof(float),
-                            "scores"));
-    PKM_TRY(pkm_alloc(&bench->workspace, pkm_search_workspace(bench->search), "workspace"));
+    PKM_TRY(pkm_alloc_array((void **)&bench->ids, n_slots, sizeof(int32_t), "ids"));
+    PKM_TRY(pkm_alloc_array((void **)&bench->scores, n_slots, sizeof(float), "scores"));
+    PKM_TRY(pkm_alloc(&bench->workspace, pkm_search_workspace(bench->whole), "workspace"));
     pkm_rng_fill_normal(bench->keys, (int64_t)n_keys, &rng, 0, 1);
     rng.stream = pkm_rng_stream("queries");
     pkm_rng_fill_normal(bench->queries, (int64_t)n_queries * values->key_dim, &rng, 0, 1);
-    pkm_search_pack(bench->search, bench->keys);
+    pkm_search_pack(bench->whole, bench->keys);
+    pkm_search_pack(bench->dots, bench->keys);
     return PKM_OK;
 }
 
 static void release(search_bench *bench)
 {
-    pkm_search_destroy(bench->search);
+    pkm_search_destroy(bench->whole);
+    pkm_search_destroy(bench->dots);
     pkm_free(bench->keys);
     pkm_free(bench->queries);
     pkm_free(bench->ids);
@@ -91,36 +124,47 @@ static void release(search_bench *bench)
     pkm_free(bench->workspace);
 }
 
-static pkm_status measure(search_bench *bench, const search_values *values, pkm_bench_sink sink,
-                          void *user)
+static pkm_status add_task(pkm_measure *measure, int *index, pkm_task task, const char *name,
+                           pkm_status (*body)(void *user))
 {
+    task.body = body;
+    snprintf(task.name, sizeof task.name, "%s", name);
+    return pkm_measure_add(measure, index, &task);
+}
+
+static pkm_status add_tasks(pkm_measure *measure, void *user)
+{
+    search_bench *bench = user;
+    const search_values *values = bench->values;
     double queries = (double)(values->tokens * values->heads);
     double keys = (double)(values->heads * values->n_keys * values->key_dim);
-    pkm_bench_figure figure = {
-        .name = "search",
-        .items = queries,
-        .unit = "queries",
-        .flops = 2 * queries * (double)(values->n_keys * values->key_dim),
-    };
-    pkm_bench_figure packing = {
-        .name = "pack keys",
-        .bytes = keys * (4 + (double)pkm_dtype_bytes(values->precision == 1 ? PKM_BF16 : PKM_F32)),
-    };
+    double flops = 2 * queries * (double)(values->n_keys * values->key_dim);
+    size_t key_bytes = sizeof(float) + pkm_dtype_bytes((pkm_dtype)values->precision);
+    pkm_task task = {.user = bench, .items = queries, .unit = "queries"};
+    int peak, whole, dots;
 
-    PKM_TRY(pkm_bench_time(&figure, values->runs, search, bench));
-    sink(&figure, user);
-    PKM_TRY(pkm_bench_time(&packing, values->runs, pack, bench));
-    sink(&packing, user);
-    return PKM_OK;
+    PKM_TRY(pkm_peak_add(measure, &peak, (pkm_dtype)values->precision, 0));
+    task.parts[0] = (pkm_floor_part){peak, flops};
+    PKM_TRY(add_task(measure, &whole, task, "search", search_whole));
+    PKM_TRY(add_task(measure, &dots, task, "dot products", search_dots));
+    task.parts[0].amount = 0;
+    task.terms[0] = (pkm_task_term){whole, 1};
+    task.terms[1] = (pkm_task_term){dots, -1};
+    PKM_TRY(add_task(measure, NULL, task, "selection", NULL));
+    return pkm_measure_add(
+        measure, NULL,
+        &(pkm_task){
+            .name = "pack keys", .body = pack, .user = bench, .bytes = keys * (double)key_bytes});
 }
 
 static pkm_status run(const void *values, pkm_bench_sink sink, void *user)
 {
-    search_bench bench = {0};
-    pkm_status status = create(&bench, values);
+    const search_values *options = values;
+    search_bench bench = {.values = options};
+    pkm_status status = create(&bench, options);
 
     if (status == PKM_OK)
-        status = measure(&bench, values, sink, user);
+        status = pkm_measure_all(options->runs, add_tasks, &bench, sink, user);
     release(&bench);
     return status;
 }

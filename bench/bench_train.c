@@ -9,9 +9,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "measure.h"
 #include "models/gpt.h"
 #include "params/adamw.h"
-#include "timing.h"
 
 typedef struct train_values {
     int64_t vocab_size, runs;

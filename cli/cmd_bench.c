@@ -32,26 +32,45 @@ static double rate(double amount, const pkm_bench_figure *figure)
     return figure->median_s > 0 ? amount / figure->median_s : 0;
 }
 
-static void print_row(const pkm_bench_figure *figure, bool first)
+/* The share of the floor in the time it took; 0: there is no floor. */
+static double reached(const pkm_bench_figure *figure)
 {
-    if (first)
-        printf("%-32s %5s %11s %11s %11s %12s %9s %9s\n", "figure", "runs", "median ms", "min ms",
-               "max ms", "items/s", "GB/s", "GFLOP/s");
-    printf("%-32s %5" PRId64 " %11.4f %11.4f %11.4f", figure->name, figure->runs,
-           1e3 * figure->median_s, 1e3 * figure->min_s, 1e3 * figure->max_s);
-    printf(" %12.0f %9.2f %9.2f\n", rate(figure->items, figure), 1e-9 * rate(figure->bytes, figure),
-           1e-9 * rate(figure->flops, figure));
+    return figure->median_s > 0 ? figure->floor_s / figure->median_s : 0;
+}
+
+static void print_heading(void)
+{
+    printf("%-34s %3s %5s %10s %10s %10s %11s %9s %8s %9s %10s %7s  %s\n", "figure", "thr", "runs",
+           "median ms", "min ms", "max ms", "items/s", "us/item", "GB/s", "GFLOP/s", "floor ms",
+           "reached", "ceiling");
+}
+
+static void print_row(const pkm_bench_figure *figure)
+{
+    printf("%-34s %3d %5" PRId64 " %10.4f %10.4f %10.4f", figure->name, figure->threads,
+           figure->runs, 1e3 * figure->median_s, 1e3 * figure->min_s, 1e3 * figure->max_s);
+    printf(" %11.0f %9.4f %8.2f %9.2f", rate(figure->items, figure),
+           figure->items > 0 ? 1e6 * figure->median_s / figure->items : 0,
+           1e-9 * rate(figure->bytes, figure), 1e-9 * rate(figure->flops, figure));
+    if (figure->ceiling != NULL)
+        printf(" %10.4f %6.1f%%  %s", 1e3 * figure->floor_s, 100 * reached(figure),
+               figure->ceiling);
+    putchar('\n');
 }
 
 static void print_json(const bench_view *view, const pkm_bench_figure *figure)
 {
-    printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"runs\": %" PRId64
+    printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"threads\": %d, \"runs\": %" PRId64
            ", \"median_s\": %.6g, \"min_s\": %.6g, \"max_s\": %.6g, ",
-           view->bench, figure->name, figure->runs, figure->median_s, figure->min_s, figure->max_s);
-    printf("\"items\": %.9g, \"unit\": \"%s\", \"items_per_s\": %.6g, \"bytes_per_s\": %.6g, "
-           "\"flop_per_s\": %.6g, \"options\": %s, ",
+           view->bench, figure->name, figure->threads, figure->runs, figure->median_s,
+           figure->min_s, figure->max_s);
+    printf("\"items\": %.9g, \"unit\": \"%s\", \"items_per_s\": %.6g, \"bytes\": %.9g, "
+           "\"flops\": %.9g, \"bytes_per_s\": %.6g, \"flop_per_s\": %.6g, ",
            figure->items, figure->unit != NULL ? figure->unit : "", rate(figure->items, figure),
-           rate(figure->bytes, figure), rate(figure->flops, figure), view->options);
+           figure->bytes, figure->flops, rate(figure->bytes, figure), rate(figure->flops, figure));
+    printf("\"floor_s\": %.6g, \"reached\": %.4g, \"ceiling\": \"%s\", \"options\": %s, ",
+           figure->floor_s, reached(figure), figure->ceiling != NULL ? figure->ceiling : "",
+           view->options);
     if (view->training != NULL)
         printf("\"training\": %s, ", view->training);
     printf("\"machine\": %s}\n", view->machine);
@@ -61,11 +80,13 @@ static void show_figure(const pkm_bench_figure *figure, void *user)
 {
     bench_view *view = user;
 
-    if (view->json)
+    if (view->json) {
         print_json(view, figure);
-    else
-        print_row(figure, view->figures == 0);
-    view->figures++;
+    } else {
+        if (view->figures++ == 0)
+            print_heading();
+        print_row(figure);
+    }
     (void)fflush(stdout);
 }
 

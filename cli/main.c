@@ -125,8 +125,15 @@ static const cmd commands[] = {
         .name = "bench",
         .summary = "speed of this machine with this build",
         .run = cmd_group,
-        .args = "search|layer|train",
+        .args = "ceilings|search|layer|train",
         .max_args = CMD_ANY_ARGS,
+    },
+    {
+        .name = "bench ceilings",
+        .summary = "what bounds the rest: memory, products, arithmetic",
+        .run = cmd_bench,
+        .options = &cmd_bench_options,
+        .bench = &pkm_bench_ceilings,
     },
     {
         .name = "bench search",

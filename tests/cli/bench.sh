@@ -7,6 +7,7 @@ table <<END
 0 :: backward                :: bench train $small --runs 2 --vocab-size 300
 0 :: forward h.0.pkm         :: bench train $small --runs 1 --vocab-size 300 --profile
 0 :: "figure": "step"        :: bench train $small --runs 1 --vocab-size 300 --json
+0 :: bf16 16x16x32 dW        :: bench ceilings --table-mib 1 --visit-mib 1 --square 16 --tokens 16 --dim 16 --vocab-size 32 --runs 1
 0 :: "figure":               :: bench search --n-keys 16 --topk 4 --runs 1 --json
 0 :: figure                  :: bench layer --n-keys 16 --topk 4 --runs 1
 2 :: --runs is '0'           :: bench train --runs 0
@@ -15,7 +16,7 @@ table <<END
 END
 pkm bench train $small --runs 1 --vocab-size 300 --json
 while read -r line; do
-    for key in median_s items_per_s options training machine; do
+    for key in median_s items_per_s floor_s ceiling options training machine; do
         echo "$line" | grep -q "\"$key\": " || fail "no $key in $line"
     done
 done <out

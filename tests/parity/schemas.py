@@ -18,6 +18,7 @@ from tool import run
 SHAPE = "--layers 2 --dim 16 --seq-len 8 --batch 1".split()
 SMALL = [*SHAPE, *"--steps 160 --eval-every 40 --log-every 40 --checkpoint-every 20 --spike-factor 1.05".split()]
 MEMORY = "--memory-layers 1 --n-keys 16 --topk 4".split()
+CEILINGS = "--table-mib 1 --visit-mib 1 --square 16 --tokens 16 --dim 16 --vocab-size 32 --runs 1".split()
 BENCH = "--n-keys 16 --topk 4 --runs 1".split()
 
 
@@ -97,6 +98,7 @@ def main(pkm, work, schemas, *text):
     if '"event": "rewind"' not in log:
         checker.fail("wild: no rewind in metrics.jsonl")
 
+    check("bench", "bench", "ceilings", *CEILINGS, "--json")
     check("bench", "bench", "search", *BENCH, "--json")
     check("bench", "bench", "layer", *BENCH, "--json")
     check("bench", "bench", "train", *SHAPE, *MEMORY, "--runs", 1, "--vocab-size", 400, "--json")

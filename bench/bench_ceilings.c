@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What bounds all the rest on this machine, on one thread and on all: memory, read and rewritten,
+ * in order and by rows at random; products of the dense provider, square and at the shapes of a
+ * model, beside the peak of the processor's multiply-adds.
+ */
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "base/rng.h"
+#include "base/size.h"
+#include "base/threads.h"
+#include "peak.h"
+#include "product.h"
+#include "row_probe.h"
+
+enum { ALL, ONLY_MEMORY, ONLY_PRODUCTS };
+
+enum { MIB = 1 << 20, LEAST_ROW_BYTES = 64, IN_ORDER_BYTES = 4096 };
+
+typedef struct ceilings_values {
+    int what;
+    int64_t table_mib, visit_mib, square, tokens, dim, vocab_size, runs;
+    pkm_int_list row_bytes;
+} ceilings_values;
+
+#define AT(field) offsetof(ceilings_values, field)
+
+static const pkm_option rows[] = {
+    {"what", PKM_OPTION_CHOICE, AT(what), 0, 0, "all", "all|memory|products", "", NULL,
+     "what to measure"},
+    {"table_mib", PKM_OPTION_INT, AT(table_mib), 1, 1 << 20, "1024", NULL, "MiB", NULL,
+     "table that rows are read from"},
+    {"visit_mib", PKM_OPTION_INT, AT(visit_mib), 1, 1 << 20, "64", NULL, "MiB", NULL,
+     "of it visited by a run, the next part by the next run"},
+    {"row_bytes", PKM_OPTION_LIST, AT(row_bytes), LEAST_ROW_BYTES, 1 << 16,
+     "256,512,1024,2048,4096", NULL, "bytes", NULL, "widths of rows"},
+    {"square", PKM_OPTION_INT, AT(square), 1, 1 << 15, "1024", NULL, "", NULL,
+     "rows, inputs and outputs of the square product"},
+    {"tokens", PKM_OPTION_INT, AT(tokens), 1, 1 << 20, "4096", NULL, "tokens", NULL,
+     "rows of the model's products"},
+    {"dim", PKM_OPTION_INT, AT(dim), 1, 1 << 16, "256", NULL, "", NULL, "width of the model"},
+    {"vocab_size", PKM_OPTION_INT, AT(vocab_size), 2, 1000000, "8192", NULL, "tokens", NULL,
+     "vocabulary of the model"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "7", NULL, "", NULL, "measured runs"},
+};
+
+/* The numbers of threads to measure with: one, and all where these are more. */
+static int thread_counts(int out[2])
+{
+    out[0] = 1;
+    out[1] = pkm_threads();
+    return out[1] > 1 ? 2 : 1;
+}
+
+/* The rows of a table, each of which is visited once before the first comes again. */
+typedef struct table_walk {
+    pkm_row_walk walk;
+    int32_t *ids;
+    const char *order; /* "in order", "at random" */
+} table_walk;
+
+static void shuffle(int32_t *ids, int64_t count)
+{
+    const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.rows")};
+
+    for (int64_t i = count - 1; i > 0; i--) {
+        int64_t j = pkm_rng_u32(&rng, (uint64_t)i) % (i + 1);
+        int32_t id = ids[i];
+
+        ids[i] = ids[j];
+        ids[j] = id;
+    }
+}
+
+static void lay_out(table_walk *table, const ceilings_values *values, int64_t row_bytes)
+{
+    int64_t visits = pkm_max_i64(1, values->table_mib / values->visit_mib);
+    pkm_row_walk *walk = &table->walk;
+
+    walk->row_bytes[0] = row_bytes;
+    walk->slice = pkm_min_i64(values->visit_mib, values->table_mib) * MIB / row_bytes;
+    walk->n_ids = visits * walk->slice;
+    for (int64_t i = 0; i < walk->n_ids; i++)
+        table->ids[i] = (int32_t)i;
+}
+
+static pkm_status add_walks(pkm_measure *measure, void *user)
+{
+    const table_walk *table = user;
+    int threads[2], n = thread_counts(threads);
+    pkm_row_walk walk = table->walk;
+    char name[PKM_TASK_NAME];
+
+    for (int i = 0; i < 2 * n; i++) {
+        walk.rewrite = i % 2 == 1;
+        snprintf(name, sizeof name, "%s %s, rows of %lld B", walk.rewrite ? "rewrite" : "read",
+                 table->order, (long long)walk.row_bytes[0]);
+        PKM_TRY(pkm_row_probe_add(measure, NULL, name, &walk, threads[i / 2]));
+    }
+    return PKM_OK;
+}
+
+static pkm_status measure_memory(const ceilings_values *values, table_walk *table,
+                                 pkm_bench_sink sink, void *user)
+{
+    table->order = "in order";
+    lay_out(table, values, IN_ORDER_BYTES);
+    PKM_TRY(pkm_measure_all(values->runs, add_walks, table, sink, user));
+    table->order = "at random";
+    for (int64_t i = 0; i < values->row_bytes.count; i++) {
+        lay_out(table, values, values->row_bytes.value[i]);
+        shuffle(table->ids, table->walk.n_ids);
+        PKM_TRY(pkm_measure_all(values->runs, add_walks, table, sink, user));
+    }
+    return PKM_OK;
+}
+
+static pkm_status run_memory(const ceilings_values *values, pkm_bench_sink sink, void *user)
+{
+    size_t bytes = (size_t)(values->table_mib * MIB);
+    table_walk table = {.walk.n_tables = 1};
+    void *pages;
+    pkm_status status;
+
+    PKM_TRY(pkm_pages_alloc(&pages, bytes, "a table"));
+    status =
+        pkm_alloc_array((void **)&table.ids, bytes / LEAST_ROW_BYTES, sizeof *table.ids, "row ids");
+    if (status == PKM_OK) {
+        table.walk.table[0] = pages;
+        table.walk.ids = table.ids;
+        status = measure_memory(values, &table, sink, user);
+    }
+    pkm_free(table.ids);
+    pkm_pages_free(pages, bytes);
+    return status;
+}
+
+typedef struct shape_ceilings {
+    pkm_product_shape shape;
+    pkm_product_kind kind;
+} shape_ceilings;
+
+static pkm_status add_products(pkm_measure *measure, void *user)
+{
+    const shape_ceilings *what = user;
+    int threads[2], n = thread_counts(threads), peak;
+
+    for (int i = 0; i < n; i++) {
+        PKM_TRY(pkm_peak_add(measure, &peak, what->shape.compute, threads[i]));
+        PKM_TRY(pkm_product_add(measure, NULL, &what->shape, what->kind, peak, threads[i]));
+    }
+    return PKM_OK;
+}
+
+static pkm_status measure_shape(const pkm_product_shape *shape, int64_t runs, pkm_bench_sink sink,
+                                void *user)
+{
+    shape_ceilings what = {.shape = *shape};
+
+    for (int kind = 0; kind < PKM_PRODUCT_KINDS; kind++) {
+        what.kind = (pkm_product_kind)kind;
+        PKM_TRY(pkm_measure_all(runs, add_products, &what, sink, user));
+    }
+    return PKM_OK;
+}
+
+static pkm_status run_products(const ceilings_values *values, pkm_bench_sink sink, void *user)
+{
+    const int64_t tokens = values->tokens, dim = values->dim;
+    const pkm_product_shape shapes[] = {
+        {.n_rows = values->square, .n_in = values->square, .n_out = values->square},
+        {.n_rows = tokens, .n_in = dim, .n_out = dim},
+        {.n_rows = tokens, .n_in = dim, .n_out = 3 * dim},
+        {.n_rows = tokens, .n_in = dim, .n_out = 4 * dim},
+        {.n_rows = tokens, .n_in = 4 * dim, .n_out = dim},
+        {.n_rows = tokens, .n_in = dim, .n_out = values->vocab_size, .layout = PKM_WEIGHT_OUT_IN},
+    };
+
+    for (int dtype = PKM_F32; dtype <= PKM_BF16; dtype++)
+        for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+            pkm_product_shape shape = shapes[i];
+
+            shape.compute = (pkm_dtype)dtype;
+            PKM_TRY(measure_shape(&shape, values->runs, sink, user));
+        }
+    return PKM_OK;
+}
+
+static pkm_status run(const void *values, pkm_bench_sink sink, void *user)
+{
+    const ceilings_values *options = values;
+
+    if (options->what != ONLY_PRODUCTS)
+        PKM_TRY(run_memory(options, sink, user));
+    return options->what != ONLY_MEMORY ? run_products(options, sink, user) : PKM_OK;
+}
+
+const pkm_bench pkm_bench_ceilings = {
+    .name = "ceilings",
+    .options = {rows, sizeof rows / sizeof rows[0], sizeof(ceilings_values)},
+    .run = run,
+};
