@@ -11,6 +11,7 @@
 
 #include "base/dtype.h"
 #include "base/threads.h"
+#include "kernels/kernels.h"
 #include "support/check.h"
 
 enum { MAX_ROWS = 300, FEW = 5 };
@@ -156,7 +157,8 @@ static void run(const fixture *f, product_kind kind, pkm_dtype dtype, bool accum
         else
             ((uint16_t *)result)[i] = pkm_f32_to_bf16(start[i]);
     if (kind == FORWARD)
-        check_ok(pkm_dense_forward(f->dense, result, dtype, f->x_in, f->bias, f->n_rows));
+        check_ok(pkm_dense_forward(f->dense, result, dtype, f->x_in,
+                                   &(pkm_dense_finish){.bias = f->bias}, f->n_rows));
     else if (kind == BACKWARD_INPUT)
         check_ok(
             pkm_dense_backward_input(f->dense, result, dtype, f->dy_in, f->n_rows, accumulate));
@@ -276,7 +278,8 @@ static void run_all(fixture *f, int threads, float *out)
     pkm_dense_grads grads = {.weight = dweight, .bias = dweight + weights};
 
     check_ok(pkm_threads_set(threads));
-    check_ok(pkm_dense_forward(f->dense, out, PKM_F32, f->x_in, f->bias, f->n_rows));
+    check_ok(pkm_dense_forward(f->dense, out, PKM_F32, f->x_in,
+                               &(pkm_dense_finish){.bias = f->bias}, f->n_rows));
     check_ok(pkm_dense_backward_input(f->dense, dx, PKM_F32, f->dy_in, f->n_rows, false));
     check_ok(pkm_dense_backward_weight(f->dense, &grads, f->x_in, f->dy_in, f->n_rows));
     check_ok(pkm_threads_set(0));
@@ -324,15 +327,136 @@ static void test_cut_rows(void **state)
             .n_in = IN, .n_out = OUT, .compute = PKM_BF16, .backward = true, .max_rows = CUT + 20};
         float whole[(CUT + 20) * OUT], cut[(CUT + 20) * OUT];
         const uint16_t *x;
+        pkm_dense_finish finish = {0};
 
         setup(&f, config, CUT + rest, false);
         x = f.x_in;
-        check_ok(pkm_dense_forward(f.dense, whole, PKM_F32, x, f.bias, CUT + rest));
-        check_ok(pkm_dense_forward(f.dense, cut, PKM_F32, x, f.bias, CUT));
-        check_ok(pkm_dense_forward(f.dense, cut + CUT * OUT, PKM_F32, x + CUT * IN, f.bias, rest));
+        finish.bias = f.bias;
+        check_ok(pkm_dense_forward(f.dense, whole, PKM_F32, x, &finish, CUT + rest));
+        check_ok(pkm_dense_forward(f.dense, cut, PKM_F32, x, &finish, CUT));
+        check_ok(pkm_dense_forward(f.dense, cut + CUT * OUT, PKM_F32, x + CUT * IN, &finish, rest));
         assert_memory_equal(whole, cut, (size_t)((CUT + rest) * OUT) * sizeof(float));
         teardown(&f);
     }
+}
+
+/* A finished product is a plain one, and then the residual added and gelu taken: the same bits. */
+static void check_finish(pkm_dense_config config, int64_t n_rows, pkm_dtype y_dtype)
+{
+    fixture f;
+    int64_t count = n_rows * config.n_out, bytes = count * (int64_t)pkm_dtype_bytes(y_dtype);
+    float *residual = new_floats(count), *want = new_floats(count), *got = new_floats(count);
+    void *y = guard_alloc(bytes), *plain = guard_alloc(bytes), *gelu = guard_alloc(bytes);
+    pkm_dense_finish finish = {.gelu = gelu};
+
+    setup(&f, config, n_rows, true);
+    fill_integers(residual, count, 6, -4, 4);
+    finish.bias = f.bias;
+    finish.residual = y_dtype == PKM_F32 ? residual : NULL;
+    check_ok(pkm_dense_forward(f.dense, y, y_dtype, f.x_in, &finish, n_rows));
+    check_ok(pkm_dense_forward(f.dense, plain, y_dtype, f.x_in, &(pkm_dense_finish){.bias = f.bias},
+                               n_rows));
+    to_floats(want, plain, count, y_dtype);
+    to_floats(got, y, count, y_dtype);
+    for (int64_t i = 0; i < count; i++)
+        assert_true(got[i] == want[i] + (finish.residual == NULL ? 0 : residual[i]));
+    pkm_kernels_get()->gelu(want, got, count);
+    to_floats(got, gelu, count, y_dtype);
+    for (int64_t i = 0; i < count; i++)
+        assert_true(got[i] ==
+                    (y_dtype == PKM_F32 ? want[i] : pkm_bf16_to_f32(pkm_f32_to_bf16(want[i]))));
+    teardown(&f);
+    free_floats(residual, count);
+    free_floats(want, count);
+    free_floats(got, count);
+    guard_free(y, (size_t)bytes);
+    guard_free(gelu, (size_t)bytes);
+}
+
+static void test_finish(void **state)
+{
+    static const int64_t rows[] = {3, 130, 300};
+
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (pkm_dtype compute = PKM_F32; compute <= PKM_BF16; compute++)
+            for (pkm_dtype y_dtype = PKM_F32; y_dtype <= compute; y_dtype++)
+                check_finish(
+                    (pkm_dense_config){
+                        .n_in = 33, .n_out = 70, .compute = compute, .max_rows = MAX_ROWS},
+                    rows[r], y_dtype);
+}
+
+/* Products of rows [first, last) with some of the outputs, in a thread, are parts of the whole. */
+enum { BLOCK_ROWS = 50, BLOCK_OUTS = 64 };
+
+typedef struct block_case {
+    const fixture *f;
+    float *y, *dx; /* [n_rows, n_out], [n_rows, n_in] */
+} block_case;
+
+static void run_block(int64_t index, int thread, void *user)
+{
+    const block_case *c = user;
+    const pkm_dense_config *config = &c->f->config;
+    size_t element = pkm_dtype_bytes(config->compute);
+    int64_t first = index * BLOCK_ROWS, rest = c->f->n_rows - first;
+
+    (void)thread;
+    for (int64_t out = 0; out < config->n_out; out += BLOCK_OUTS) {
+        pkm_dense_block block = {.y = c->y + first * config->n_out + out,
+                                 .y_dtype = PKM_F32,
+                                 .y_row = config->n_out,
+                                 .x = (char *)c->f->x_in + (size_t)(first * config->n_in) * element,
+                                 .x_row = config->n_in,
+                                 .n_rows = rest < BLOCK_ROWS ? rest : BLOCK_ROWS,
+                                 .first_out = out,
+                                 .n_outs = config->n_out - out < BLOCK_OUTS ? config->n_out - out
+                                                                            : BLOCK_OUTS,
+                                 .accumulate = out > 0,
+                                 .finish = {.bias = c->f->bias}};
+
+        pkm_dense_forward_block(c->f->dense, &block);
+        block.y = c->dx + first * config->n_in;
+        block.y_row = config->n_in;
+        block.x = (char *)c->f->dy_in + (size_t)(first * config->n_out + out) * element;
+        block.x_row = config->n_out;
+        pkm_dense_backward_input_block(c->f->dense, &block);
+    }
+}
+
+static void check_blocks(pkm_dense_config config)
+{
+    fixture f;
+    int64_t n_rows = MAX_ROWS - 20, outs = n_rows * config.n_out, ins = n_rows * config.n_in;
+    float *y = new_floats(outs), *dx = new_floats(ins);
+    block_case c = {&f, new_floats(outs), new_floats(ins)};
+
+    setup(&f, config, n_rows, true);
+    check_ok(pkm_dense_ready(f.dense));
+    pkm_parallel((n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS, run_block, &c);
+    check_ok(pkm_dense_forward(f.dense, y, PKM_F32, f.x_in, &(pkm_dense_finish){.bias = f.bias},
+                               n_rows));
+    check_ok(pkm_dense_backward_input(f.dense, dx, PKM_F32, f.dy_in, n_rows, false));
+    assert_memory_equal(c.y, y, (size_t)outs * sizeof *y);
+    assert_memory_equal(c.dx, dx, (size_t)ins * sizeof *dx);
+    teardown(&f);
+    free_floats(y, outs);
+    free_floats(dx, ins);
+    free_floats(c.y, outs);
+    free_floats(c.dx, ins);
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 4; variant++)
+        check_blocks((pkm_dense_config){.n_in = 40,
+                                        .n_out = 150,
+                                        .layout = variant & 1,
+                                        .compute = variant & 2 ? PKM_BF16 : PKM_F32,
+                                        .backward = true,
+                                        .max_rows = MAX_ROWS});
 }
 
 static void test_errors(void **state)
@@ -367,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_bias_gradient),
         cmocka_unit_test(test_threads_do_not_change_bits),
         cmocka_unit_test(test_cut_rows),
+        cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_errors),
     };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dense maps by oneDNN. Three products, each with packed operands of its own: rows times weight and
- * rows times transposed weight (onednn_rows.c), and the gradient of the weight (onednn_weight.c).
- * A few rows go through own matrix-vector kernels (dense_few.c). Where oneDNN has no bf16, operands
- * are converted to fp32 and multiplied there: products of bf16 numbers are exact in fp32.
+ * Dense maps: by own kernels where they win (strips.h), else by oneDNN. Three products, each with
+ * packed operands of its own: rows times weight and rows times transposed weight (onednn_rows.c),
+ * and the gradient of the weight (onednn_weight.c). A few rows go through own matrix-vector kernels
+ * (dense_few.c). Where oneDNN has no bf16, operands are converted to fp32 and multiplied there:
+ * products of bf16 numbers are exact in fp32.
  */
 #include "base/alloc.h"
 #include "base/dtype.h"
@@ -11,9 +12,11 @@
 #include "dense/dense.h"
 #include "dense/dense_check.h"
 #include "dense/dense_few.h"
+#include "dense/dense_finish.h"
 #include "dense/dense_scratch.h"
 #include "dense/onednn_rows.h"
 #include "dense/onednn_weight.h"
+#include "dense/strips.h"
 
 struct pkm_dense {
     pkm_dense_config config;
@@ -23,6 +26,8 @@ struct pkm_dense {
     pkm_dense_few few;
     pkm_rows_product forward, backward_input;
     pkm_weight_product backward_weight;
+    bool by_strips; /* whole products; blocks always are */
+    pkm_strips forward_strips, backward_strips;
 };
 
 /* What oneDNN multiplies in. */
@@ -59,6 +64,17 @@ static void describe_products(pkm_dense *dense)
                                                   .n = in_out ? config->n_out : config->n_in,
                                                   .compute = config->compute,
                                                   .native = native};
+    dense->by_strips = pkm_strips_win(config->compute);
+    dense->forward_strips = (pkm_strips){.k = config->n_in,
+                                         .n = config->n_out,
+                                         .row_step = in_step,
+                                         .column_step = out_step,
+                                         .dtype = config->compute};
+    dense->backward_strips = (pkm_strips){.k = config->n_out,
+                                          .n = config->n_in,
+                                          .row_step = out_step,
+                                          .column_step = in_step,
+                                          .dtype = config->compute};
 }
 
 pkm_status pkm_dense_create(pkm_dense **out, const pkm_dense_config *config)
@@ -92,6 +108,8 @@ void pkm_dense_destroy(pkm_dense *dense)
     pkm_rows_product_release(&dense->forward);
     pkm_rows_product_release(&dense->backward_input);
     pkm_weight_product_release(&dense->backward_weight);
+    pkm_strips_release(&dense->forward_strips);
+    pkm_strips_release(&dense->backward_strips);
     pkm_dense_scratch_destroy(dense->own_scratch);
     pkm_free(dense);
 }
@@ -107,44 +125,88 @@ void pkm_dense_pack(pkm_dense *dense, const float *weight)
     dense->few.fresh = false;
     dense->forward.fresh = false;
     dense->backward_input.fresh = false;
+    dense->forward_strips.fresh = false;
+    dense->backward_strips.fresh = false;
+}
+
+/* All but the last few rows. */
+static pkm_status forward_rows(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
+                               const pkm_dense_finish *finish, int64_t n_rows)
+{
+    const pkm_dense_config *config = &dense->config;
+    pkm_rows_call call = {.y = y, .y_dtype = y_dtype, .x = x, .finish = *finish, .n_rows = n_rows};
+    pkm_strip_product product = {.m = n_rows,
+                                 .a = x,
+                                 .a_row = config->n_in,
+                                 .y = y,
+                                 .y_dtype = y_dtype,
+                                 .y_row = config->n_out,
+                                 .bias = finish->bias,
+                                 .base = finish->residual,
+                                 .base_row = config->n_out,
+                                 .gelu = finish->gelu,
+                                 .gelu_row = config->n_out};
+
+    if (!dense->by_strips)
+        return pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
+    PKM_TRY(pkm_strips_pack(&dense->forward_strips, dense->master));
+    pkm_strips_rows(&dense->forward_strips, &product);
+    return PKM_OK;
 }
 
 pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
-                             const float *bias, int64_t n_rows)
+                             const pkm_dense_finish *finish, int64_t n_rows)
 {
     const pkm_dense_config *config = &dense->config;
+    const pkm_dense_finish none = {0}, *wanted = finish != NULL ? finish : &none;
     int64_t rest = n_rows % PKM_DENSE_BLOCK_ROWS, few = rest <= PKM_DENSE_FEW_ROWS ? rest : 0;
-    int64_t first_few = n_rows - few;
-    pkm_rows_call call = {.y = y, .y_dtype = y_dtype, .x = x, .bias = bias, .n_rows = first_few};
+    int64_t first_few = n_rows - few, done = first_few * config->n_out;
+    pkm_dense_finish last = pkm_finish_from(wanted, y_dtype, done);
+    char *last_y = (char *)y + (size_t)done * pkm_dtype_bytes(y_dtype);
 
     PKM_TRY(pkm_dense_check_rows(config, n_rows));
     PKM_TRY(pkm_dense_check_result(config, y_dtype));
     if (first_few > 0)
-        PKM_TRY(pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call));
+        PKM_TRY(forward_rows(dense, y, y_dtype, x, wanted, first_few));
     if (few == 0)
         return PKM_OK;
-    return pkm_dense_few_run(
-        &dense->few, dense->master,
-        (char *)y + (size_t)(first_few * config->n_out) * pkm_dtype_bytes(y_dtype), y_dtype,
-        (const char *)x + (size_t)(first_few * config->n_in) * pkm_dtype_bytes(config->compute),
-        bias, few);
+    PKM_TRY(pkm_dense_few_run(&dense->few, dense->master, last_y, y_dtype,
+                              (const char *)x + (size_t)(first_few * config->n_in) *
+                                                    pkm_dtype_bytes(config->compute),
+                              wanted->bias, few));
+    pkm_finish_values(&last, last_y, y_dtype, few * config->n_out);
+    return PKM_OK;
 }
 
 pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dtype, const void *dy,
                                     int64_t n_rows, bool accumulate)
 {
+    const pkm_dense_config *config = &dense->config;
     pkm_rows_call call = {
         .y = dx, .y_dtype = dx_dtype, .x = dy, .n_rows = n_rows, .accumulate = accumulate};
+    pkm_strip_product product = {.m = n_rows,
+                                 .a = dy,
+                                 .a_row = config->n_out,
+                                 .y = dx,
+                                 .y_dtype = dx_dtype,
+                                 .y_row = config->n_in,
+                                 .base = accumulate ? dx : NULL,
+                                 .base_row = config->n_in};
 
-    PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
-    PKM_TRY(pkm_dense_check_result(&dense->config, dx_dtype));
-    return pkm_rows_product_run(&dense->backward_input, dense->scratch, dense->master, &call);
+    PKM_TRY(pkm_dense_check_rows(config, n_rows));
+    PKM_TRY(pkm_dense_check_result(config, dx_dtype));
+    if (!dense->by_strips)
+        return pkm_rows_product_run(&dense->backward_input, dense->scratch, dense->master, &call);
+    PKM_TRY(pkm_strips_pack(&dense->backward_strips, dense->master));
+    pkm_strips_rows(&dense->backward_strips, &product);
+    return PKM_OK;
 }
 
 pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *grads, const void *x,
                                      const void *dy, int64_t n_rows)
 {
-    bool in_out = dense->config.layout == PKM_WEIGHT_IN_OUT;
+    const pkm_dense_config *config = &dense->config;
+    bool in_out = config->layout == PKM_WEIGHT_IN_OUT;
     pkm_weight_call call = {.c = grads->weight,
                             .sums = grads->bias,
                             .sums_left = !in_out,
@@ -153,9 +215,65 @@ pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *gr
                             .n_rows = n_rows,
                             .accumulate = grads->add_weight,
                             .accumulate_sums = grads->add_bias};
+    pkm_strips_gradient gradient = {.c = grads->weight,
+                                    .row_step = in_out ? config->n_out : 1,
+                                    .column_step = in_out ? 1 : config->n_in,
+                                    .sums = grads->bias,
+                                    .left = x,
+                                    .right = dy,
+                                    .m = config->n_in,
+                                    .n = config->n_out,
+                                    .n_rows = n_rows,
+                                    .dtype = config->compute,
+                                    .add = grads->add_weight,
+                                    .add_sums = grads->add_bias};
 
-    PKM_TRY(pkm_dense_check_rows(&dense->config, n_rows));
+    PKM_TRY(pkm_dense_check_rows(config, n_rows));
+    if (dense->by_strips)
+        return pkm_strips_gradient_run(&gradient, dense->scratch);
     return pkm_weight_product_run(&dense->backward_weight, dense->scratch, &call);
+}
+
+pkm_status pkm_dense_ready(pkm_dense *dense)
+{
+    PKM_TRY(pkm_strips_pack(&dense->forward_strips, dense->master));
+    if (dense->config.backward)
+        PKM_TRY(pkm_strips_pack(&dense->backward_strips, dense->master));
+    return PKM_OK;
+}
+
+void pkm_dense_forward_block(const pkm_dense *dense, const pkm_dense_block *block)
+{
+    const pkm_dense_finish *finish = &block->finish;
+    pkm_strip_product product = {.m = block->n_rows,
+                                 .a = block->x,
+                                 .a_row = block->x_row,
+                                 .y = block->y,
+                                 .y_dtype = block->y_dtype,
+                                 .y_row = block->y_row,
+                                 .bias = finish->bias,
+                                 .base = finish->residual,
+                                 .base_row = block->y_row,
+                                 .gelu = finish->gelu,
+                                 .gelu_row = block->y_row};
+
+    if (finish->bias != NULL)
+        product.bias += block->first_out;
+    pkm_strips_columns(&dense->forward_strips, &product, block->first_out, block->n_outs);
+}
+
+void pkm_dense_backward_input_block(const pkm_dense *dense, const pkm_dense_block *block)
+{
+    pkm_strip_product product = {.m = block->n_rows,
+                                 .a = block->x,
+                                 .a_row = block->x_row,
+                                 .y = block->y,
+                                 .y_dtype = block->y_dtype,
+                                 .y_row = block->y_row,
+                                 .base = block->accumulate ? block->y : NULL,
+                                 .base_row = block->y_row};
+
+    pkm_strips_steps(&dense->backward_strips, &product, block->first_out, block->n_outs);
 }
 
 size_t pkm_dense_bytes(const pkm_dense_config *config)

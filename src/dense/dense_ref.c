@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "base/threads.h"
 #include "dense/dense_check.h"
+#include "kernels/elementwise.h"
 
 struct pkm_dense {
     pkm_dense_config config;
@@ -23,11 +24,12 @@ typedef struct view {
     int64_t row_step, column_step;
 } view;
 
-/* c [m, n] = or += a [m, k] b [k, n] + bias [n] */
+/* c [m, n] = or += a [m, k] b [k, n] + bias [n] + residual; gelu = that of c */
 typedef struct product {
     view c, a, b;
     int64_t m, n, k;
-    const float *bias; /* NULL: none */
+    const float *bias;   /* NULL: none */
+    view residual, gelu; /* data NULL: none */
     bool accumulate;
 } product;
 
@@ -62,7 +64,15 @@ static void product_row(int64_t i, int thread, void *user)
             sum += (double)get(&job->c, i, j);
         for (int64_t l = 0; l < job->k; l++)
             sum += (double)get(&job->a, i, l) * (double)get(&job->b, l, j);
+        if (job->residual.data != NULL)
+            sum += (double)get(&job->residual, i, j);
         set(&job->c, i, j, (float)sum);
+        if (job->gelu.data != NULL) {
+            float value = get(&job->c, i, j);
+
+            pkm_gelu_ref(&value, &value, 1);
+            set(&job->gelu, i, j, value);
+        }
     }
 }
 
@@ -117,17 +127,84 @@ static view transposed(view matrix)
     return (view){matrix.data, matrix.dtype, matrix.column_step, matrix.row_step};
 }
 
-pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
-                             const float *bias, int64_t n_rows)
+/* Columns from `first` on. */
+static view from_column(view matrix, int64_t first)
+{
+    matrix.data =
+        (char *)matrix.data + (size_t)(first * matrix.column_step) * pkm_dtype_bytes(matrix.dtype);
+    return matrix;
+}
+
+static product forward_product(const pkm_dense *dense, const pkm_dense_block *block)
 {
     const pkm_dense_config *config = &dense->config;
-    product job = {.c = {y, y_dtype, config->n_out, 1},
-                   .a = {(void *)x, config->compute, config->n_in, 1},
-                   .b = weight_view(dense, dense->weight, config->compute),
-                   .m = n_rows,
-                   .n = config->n_out,
-                   .k = config->n_in,
-                   .bias = bias};
+    const pkm_dense_finish *finish = &block->finish;
+    view weight = weight_view(dense, dense->weight, config->compute);
+
+    return (product){.c = {block->y, block->y_dtype, block->y_row, 1},
+                     .a = {(void *)block->x, config->compute, block->x_row, 1},
+                     .b = from_column(weight, block->first_out),
+                     .m = block->n_rows,
+                     .n = block->n_outs,
+                     .k = config->n_in,
+                     .bias = finish->bias == NULL ? NULL : finish->bias + block->first_out,
+                     .residual = {(void *)finish->residual, PKM_F32, block->y_row, 1},
+                     .gelu = {finish->gelu, block->y_dtype, block->y_row, 1}};
+}
+
+static product backward_product(const pkm_dense *dense, const pkm_dense_block *block)
+{
+    const pkm_dense_config *config = &dense->config;
+    view weight = weight_view(dense, dense->weight, config->compute);
+
+    return (product){.c = {block->y, block->y_dtype, block->y_row, 1},
+                     .a = {(void *)block->x, config->compute, block->x_row, 1},
+                     .b = transposed(from_column(weight, block->first_out)),
+                     .m = block->n_rows,
+                     .n = config->n_in,
+                     .k = block->n_outs,
+                     .accumulate = block->accumulate};
+}
+
+static void all_rows(const product *job)
+{
+    for (int64_t i = 0; i < job->m; i++)
+        product_row(i, 0, (void *)job);
+}
+
+pkm_status pkm_dense_ready(pkm_dense *dense)
+{
+    (void)dense;
+    return PKM_OK;
+}
+
+void pkm_dense_forward_block(const pkm_dense *dense, const pkm_dense_block *block)
+{
+    product job = forward_product(dense, block);
+
+    all_rows(&job);
+}
+
+void pkm_dense_backward_input_block(const pkm_dense *dense, const pkm_dense_block *block)
+{
+    product job = backward_product(dense, block);
+
+    all_rows(&job);
+}
+
+pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
+                             const pkm_dense_finish *finish, int64_t n_rows)
+{
+    const pkm_dense_config *config = &dense->config;
+    pkm_dense_block all = {.y = y,
+                           .y_dtype = y_dtype,
+                           .y_row = config->n_out,
+                           .x = x,
+                           .x_row = config->n_in,
+                           .n_rows = n_rows,
+                           .n_outs = config->n_out,
+                           .finish = finish == NULL ? (pkm_dense_finish){0} : *finish};
+    product job = forward_product(dense, &all);
 
     PKM_TRY(pkm_dense_check_rows(config, n_rows));
     PKM_TRY(pkm_dense_check_result(config, y_dtype));
@@ -139,13 +216,15 @@ pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dty
                                     int64_t n_rows, bool accumulate)
 {
     const pkm_dense_config *config = &dense->config;
-    product job = {.c = {dx, dx_dtype, config->n_in, 1},
-                   .a = {(void *)dy, config->compute, config->n_out, 1},
-                   .b = transposed(weight_view(dense, dense->weight, config->compute)),
-                   .m = n_rows,
-                   .n = config->n_in,
-                   .k = config->n_out,
-                   .accumulate = accumulate};
+    pkm_dense_block all = {.y = dx,
+                           .y_dtype = dx_dtype,
+                           .y_row = config->n_in,
+                           .x = dy,
+                           .x_row = config->n_out,
+                           .n_rows = n_rows,
+                           .n_outs = config->n_out,
+                           .accumulate = accumulate};
+    product job = backward_product(dense, &all);
 
     PKM_TRY(pkm_dense_check_rows(config, n_rows));
     PKM_TRY(pkm_dense_check_result(config, dx_dtype));

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/threads.h"
 #include "dense/dense_copy.h"
+#include "dense/dense_finish.h"
 #include "dense/dense_scratch.h"
 
 /* Rows per block: tall ones reach the full rate of the processor, short ones waste little on a
@@ -141,6 +142,7 @@ static void rows_block(int64_t index, int thread, void *user)
     char *y = (char *)call->y + (size_t)(first * product->n) * pkm_dtype_bytes(call->y_dtype);
     void *stage_y = scratch + job->stage_y;
     bool stages_y = partial || job->result != call->y_dtype;
+    pkm_dense_finish finish = pkm_finish_from(&call->finish, call->y_dtype, first * product->n);
     pkm_status status;
 
     if (partial || product->native != product->compute) {
@@ -154,10 +156,11 @@ static void rows_block(int64_t index, int thread, void *user)
     }
     if (stages_y && call->accumulate)
         pkm_copy_converted(stage_y, job->result, y, call->y_dtype, count * product->n);
-    status = pkm_gemm_run(job->gemm[block], stages_y ? stage_y : y, x, product->form, call->bias,
-                          scratch);
+    status = pkm_gemm_run(job->gemm[block], stages_y ? stage_y : y, x, product->form,
+                          call->finish.bias, scratch);
     if (stages_y)
         pkm_copy_converted(y, call->y_dtype, stage_y, job->result, count * product->n);
+    pkm_finish_values(&finish, y, call->y_dtype, count * product->n);
     if (status != PKM_OK)
         job->status = status;
 }
@@ -174,10 +177,10 @@ pkm_status pkm_rows_product_run(pkm_rows_product *product, pkm_dense_scratch *sc
 
     PKM_TRY(pack(product, scratch, master));
     if (job.n_tall > 0)
-        PKM_TRY(need_gemm(product, &job.gemm[TALL], TALL, job.result, call->bias != NULL,
+        PKM_TRY(need_gemm(product, &job.gemm[TALL], TALL, job.result, call->finish.bias != NULL,
                           call->accumulate));
     if (n_short > 0)
-        PKM_TRY(need_gemm(product, &job.gemm[SHORT], SHORT, job.result, call->bias != NULL,
+        PKM_TRY(need_gemm(product, &job.gemm[SHORT], SHORT, job.result, call->finish.bias != NULL,
                           call->accumulate));
     PKM_TRY(plan_scratch(&job, scratch));
     pkm_parallel(job.n_tall + n_short, rows_block, &job);

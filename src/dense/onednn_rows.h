@@ -23,10 +23,10 @@ typedef struct pkm_rows_product {
 typedef struct pkm_rows_call {
     void *y; /* [n_rows, n] */
     pkm_dtype y_dtype;
-    const void *x;     /* [n_rows, k] */
-    const float *bias; /* [n] or NULL */
+    const void *x; /* [n_rows, k] */
+    pkm_dense_finish finish;
     int64_t n_rows;
-    bool accumulate; /* never with a bias */
+    bool accumulate; /* never with a finish */
 } pkm_rows_call;
 
 pkm_status pkm_rows_product_run(pkm_rows_product *product, pkm_dense_scratch *scratch,

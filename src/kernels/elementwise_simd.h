@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The elementwise family over vectors; include after a vec_<isa>.h, once per variant. */
 #include "kernels/elementwise.h"
-#include "kernels/exp_simd.h"
+#include "kernels/gelu_simd.h"
 
 static inline void add_all(float *out, const float *a, const float *b, int64_t count)
 {
@@ -21,21 +21,6 @@ static inline void scale_all(float *out, const float *a, float factor, int64_t c
 {
     for (int64_t i = 0; i < count; i += VEC)
         vec_store(out + i, vec_mul(vec_set(factor), vec_load(a + i, count - i)), count - i);
-}
-
-/*
- * s = 1 / (1 + exp(-2 u)). Beyond |x| = 10, s is 1 or below 1e-37: x is taken into [-10, 10], in
- * which the exponential stays finite. *square = x^2 there.
- */
-static inline vec gelu_gate(vec x, vec *square)
-{
-    vec inside = vec_min(vec_set(10.0f), vec_max(vec_set(-10.0f), x));
-    vec cubic;
-
-    *square = vec_mul(inside, inside);
-    /* -2 sqrt(2 / pi) and that times 0.044715 */
-    cubic = vec_fma(*square, vec_set(-0.0713548163f), vec_set(-1.59576912f));
-    return vec_reciprocal(vec_add(vec_set(1.0f), vec_exp(vec_mul(inside, cubic))));
 }
 
 static inline void gelu_all(float *out, const float *x, int64_t count)

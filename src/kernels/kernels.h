@@ -25,10 +25,12 @@
 #include "kernels/interleave.h"
 #include "kernels/matvec.h"
 #include "kernels/norm.h"
+#include "kernels/pack_strips.h"
 #include "kernels/row_dots.h"
 #include "kernels/row_step.h"
 #include "kernels/select.h"
 #include "kernels/softmax.h"
+#include "kernels/strip_product.h"
 #include "kernels/sum_squares.h"
 #include "kernels/transpose.h"
 #include "pkm/dtype.h"
@@ -60,6 +62,8 @@ typedef struct pkm_kernels {
     pkm_exp_shift_fn *exp_shift;
     pkm_softmax_backward_fn *softmax_backward;
     pkm_block_product_fn *block_product[PKM_ROW_DTYPES];
+    pkm_strip_product_fn *strip_product[PKM_ROW_DTYPES];
+    pkm_pack_strips_fn *pack_strips[PKM_ROW_DTYPES];
     pkm_matvec_fn *matvec[PKM_ROW_DTYPES];
     pkm_transpose_fn *transpose[PKM_ROW_DTYPES];
     pkm_interleave_fn *interleave;

@@ -68,6 +68,34 @@ static inline void vec_store(float *p, vec x, int64_t left)
         _mm256_maskstore_ps(p, vec_lanes(left), x);
 }
 
+static inline vec vec_round_bf16(vec x)
+{
+    const __m256i one = _mm256_set1_epi32(1), half = _mm256_set1_epi32(0x7fff);
+    __m256i bits = _mm256_castps_si256(x);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), one);
+    __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, half));
+    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    vec out = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet),
+                               _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+
+    return _mm256_and_ps(out, _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000u)));
+}
+
+static inline void vec_store_bf16(uint16_t *p, vec x, int64_t left)
+{
+    __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(vec_round_bf16(x)), 16);
+    __m128i packed =
+        _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+    uint16_t some[VEC];
+
+    if (left >= VEC) {
+        _mm_storeu_si128((void *)p, packed);
+        return;
+    }
+    _mm_storeu_si128((void *)some, packed);
+    memcpy(p, some, (size_t)left * sizeof *p);
+}
+
 static inline vec vec_load_upper24(const uint32_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_loadu_si256((const void *)p), 8));

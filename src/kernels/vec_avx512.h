@@ -66,6 +66,27 @@ static inline void vec_store(float *p, vec x, int64_t left)
     _mm512_mask_storeu_ps(p, vec_lanes(left), x);
 }
 
+/* The nearest numbers that bf16 has, ties to even; a NaN stays one. */
+static inline vec vec_round_bf16(vec x)
+{
+    const __m512i one = _mm512_set1_epi32(1), half = _mm512_set1_epi32(0x7fff);
+    __m512i bits = _mm512_castps_si512(x);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+    __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, half));
+    __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+
+    rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32((int)0xffff0000u)));
+}
+
+/* Rounded to bf16. */
+static inline void vec_store_bf16(uint16_t *p, vec x, int64_t left)
+{
+    __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(vec_round_bf16(x)), 16);
+
+    _mm512_mask_cvtepi32_storeu_epi16(p, vec_lanes(left), upper);
+}
+
 /* The 24 upper bits of words, as floats: exact. */
 static inline vec vec_load_upper24(const uint32_t *p)
 {

@@ -32,7 +32,7 @@ static pkm_status look_up(pkm_memory_layer *layer, const layer_saved *saved,
     const float *q = saved->query;
 
     PKM_TRY(pkm_dense_forward(layer->query_weight->dense, saved->query, PKM_F32, x,
-                              layer->query_bias->data, n_rows));
+                              &(pkm_dense_finish){.bias = layer->query_bias->data}, n_rows));
     set_statistics(layer, saved->query, n_rows, train);
     if (norm.kind != PKM_NORM_NONE) {
         pkm_norm_forward(&norm, scratch->q, saved->query, n_rows);
@@ -80,10 +80,10 @@ static pkm_status forward_real_rows(pkm_memory_layer *layer, void *y, const void
     PKM_TRY(read_rows(layer, saved->bag, saved, n_rows));
     if (layer->swilu_weight != NULL)
         PKM_TRY(pkm_dense_forward(layer->swilu_weight->dense, saved->swilu, PKM_F32, x,
-                                  layer->swilu_bias->data, n_rows));
+                                  &(pkm_dense_finish){.bias = layer->swilu_bias->data}, n_rows));
     return pkm_dense_forward(layer->value_weight->dense, y, layer->compute,
                              pkm_layer_gated(layer, saved, scratch->gated, n_rows),
-                             layer->value_bias->data, n_rows);
+                             &(pkm_dense_finish){.bias = layer->value_bias->data}, n_rows);
 }
 
 pkm_status pkm_memory_layer_forward(pkm_memory_layer *layer, void *y, const void *x,

@@ -67,10 +67,10 @@ static size_t linear_workspace(const pkm_node *node, int64_t max_rows)
 
 static pkm_status linear_forward(pkm_node *node, const pkm_run *run)
 {
-    const float *bias = node->n_param > 1 ? node->param[1]->data : NULL;
+    const pkm_dense_finish finish = {.bias = node->n_param > 1 ? node->param[1]->data : NULL};
 
     return pkm_dense_forward(node->param[0]->dense, node->out->data, node->out->dtype,
-                             node->in[0]->data, bias, run->n_rows);
+                             node->in[0]->data, &finish, run->n_rows);
 }
 
 typedef struct conversion {
