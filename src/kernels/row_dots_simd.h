@@ -35,7 +35,7 @@ PKM_INLINE void row_dots_all(float *restrict dots, const void *restrict values, 
         int64_t next = hits->rows[pkm_min_i64(g + GROUPS_AHEAD, last - 1)] * value_dim;
 
         for (int64_t c = 0; c < value_dim; c += VEC)
-            row_prefetch(values, dtype, next + c, c);
+            row_prefetch(values, dtype, next + c, c, false);
         for (int64_t i = hits->starts[g]; i < hits->starts[g + 1]; i++)
             dots[i] = row_dot(values, dtype, hits->rows[g] * value_dim,
                               upstream + hits->sources[i] * value_dim, value_dim);

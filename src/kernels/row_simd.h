@@ -20,13 +20,18 @@ PKM_INLINE vec row_load(const void *values, pkm_dtype dtype, int64_t at, int64_t
 }
 
 /* Asks for the cache line of element `at` if a vector at that place opens one, counting from
- * `column` 0 of the row. */
-PKM_INLINE void row_prefetch(const void *values, pkm_dtype dtype, int64_t at, int64_t column)
+ * `column` 0 of the row; `far` ahead of its use, into the second-level cache. */
+PKM_INLINE void row_prefetch(const void *values, pkm_dtype dtype, int64_t at, int64_t column,
+                             const bool far)
 {
-    int64_t per_line = ROW_LINE_BYTES / (int64_t)pkm_dtype_bytes(dtype);
+    const char *p = (const char *)values + (size_t)at * pkm_dtype_bytes(dtype);
 
-    if (column % per_line == 0)
-        __builtin_prefetch((const char *)values + (size_t)at * pkm_dtype_bytes(dtype));
+    if (column % (ROW_LINE_BYTES / (int64_t)pkm_dtype_bytes(dtype)) != 0)
+        return;
+    if (far)
+        __builtin_prefetch(p, 0, 2);
+    else
+        __builtin_prefetch(p, 0, 3);
 }
 
 #endif

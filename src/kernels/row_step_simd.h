@@ -53,10 +53,10 @@ PKM_INLINE vec step_row(const pkm_rows *table, const pkm_row_rule *rule, const f
         vec d = vec_mul(vec_load(gradient + c, left), vec_set(rule->scale));
         vec value = row_load(table->values, dtype, at + c, left), delta;
 
-        row_prefetch(table->values, dtype, ahead + c, c);
+        row_prefetch(table->values, dtype, ahead + c, c, false);
         if (optimizer == PKM_VALUES_ADAM) {
-            row_prefetch(table->moment1, PKM_F32, ahead + c, c);
-            row_prefetch(table->moment2, PKM_F32, ahead + c, c);
+            row_prefetch(table->moment1, PKM_F32, ahead + c, c, false);
+            row_prefetch(table->moment2, PKM_F32, ahead + c, c, false);
             delta = adam_delta(rule, table->moment1 + at + c, table->moment2 + at + c, d, left,
                                &finite);
         } else {
