@@ -102,6 +102,25 @@ static void test_accumulation_is_the_same_step(void **state)
     }
 }
 
+/* Values in a mapped file: the same run, also when it is resumed, and nothing left behind. */
+static void test_mapped_values(void **state)
+{
+    static const char *const plain[] = {"memory_layers", "0,1", NULL};
+    static const char *const mapped[] = {"memory_layers", "0,1", "map_values", "true", NULL};
+    char *scratch = small_run_path(&the_world, "mapped", ".values-0");
+
+    (void)state;
+    check_ok(small_train(&the_world, "in-memory", false, 0, plain));
+    check_fails(small_train(&the_world, "mapped", false, 7, mapped), PKM_ERR_CANCELLED, "step 7",
+                NULL);
+    assert_false(pkm_file_exists(scratch));
+    check_ok(pkm_file_write(scratch, "of a killed process", 19));
+    check_ok(small_train(&the_world, "mapped", true, 0, mapped));
+    assert_false(pkm_file_exists(scratch));
+    check_same_run("in-memory", "mapped");
+    pkm_free(scratch);
+}
+
 static void test_every_variant_trains(void **state)
 {
     static const char *const variants[][9] = {
@@ -301,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_resume_to_the_bit),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_accumulation_is_the_same_step),
+        cmocka_unit_test(test_mapped_values),
         cmocka_unit_test(test_every_variant_trains),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_falls_back),

@@ -26,6 +26,7 @@ typedef struct pkm_train_options {
     double value_lr;
     int value_schedule; /* cosine|rsqrt|constant: of value_lr */
     double value_clip;  /* 0: off */
+    bool map_values;    /* tables and moments in mapped scratch files of the run folder */
     /* optimisation */
     int64_t batch, grad_accum; /* sequences per micro-batch; micro-batches per step */
     int64_t steps, tokens;     /* one of the three says how long; 0: not given */

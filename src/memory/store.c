@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "memory/memory_config.h"
+#include "memory/row_ahead.h"
 #include "memory/row_pass.h"
 #include "memory/scratch_file.h"
 #include "params/adamw.h"
@@ -45,6 +46,7 @@ struct pkm_store {
     pkm_rows rows; /* values and moments, in `pages` */
     void *pages;
     size_t pages_bytes;
+    pkm_row_ahead ahead; /* of a table that lies in a mapped file */
     hit_log log;
     float *scratch; /* [scratch_count] of the passes, for the threads in use */
     size_t scratch_count;
@@ -84,7 +86,14 @@ static pkm_status allocate_table(pkm_store *store, const char *map_path)
     return PKM_OK;
 }
 
-/* With a table of its own, or on a borrowed one. */
+/* Bytes of the values, or of a moment. */
+static size_t largest_array(const pkm_store_config *config)
+{
+    return pkm_size_product((size_t)config->slots,
+                            pkm_size_product((size_t)config->value_dim, sizeof(float)));
+}
+
+/* With a table of its own, or on a borrowed one, which lies in a mapped file. */
 static pkm_status create(pkm_store **out, const pkm_store_config *config, const void *table)
 {
     pkm_store *store;
@@ -104,6 +113,8 @@ static pkm_status create(pkm_store **out, const pkm_store_config *config, const 
         store->rows.values = (void *)table; /* without training nothing writes it */
     else
         status = allocate_table(store, config->map_path);
+    if (status == PKM_OK && (table != NULL || config->map_path != NULL))
+        status = pkm_row_ahead_init(&store->ahead, largest_array(config));
     if (status != PKM_OK) {
         pkm_store_destroy(store);
         return status;
@@ -130,6 +141,7 @@ void pkm_store_destroy(pkm_store *store)
         return;
     pkm_pages_free(store->pages, store->pages_bytes);
     pkm_pages_free(store->log.pages, store->log.pages_bytes);
+    pkm_row_ahead_release(&store->ahead);
     pkm_free(store->scratch);
     pkm_free(store);
 }
@@ -192,7 +204,10 @@ void pkm_store_init(pkm_store *store, uint64_t seed)
 pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t **local,
                              const int32_t *ids, int64_t n_ids)
 {
-    (void)n_ids;
+    size_t row_bytes = (size_t)store->config.value_dim * pkm_dtype_bytes(store->config.dtype);
+
+    if (store->ahead.asked != NULL)
+        pkm_row_ahead_ask(&store->ahead, store->rows.values, row_bytes, ids, n_ids);
     *base = store->rows.values;
     *local = ids;
     return PKM_OK;
@@ -257,7 +272,7 @@ int64_t pkm_store_reserved(const pkm_store *store)
 
 size_t pkm_store_bytes(const pkm_store *store)
 {
-    return store->pages_bytes;
+    return store->ahead.asked != NULL ? 0 : store->pages_bytes;
 }
 
 size_t pkm_store_log_bytes(const pkm_store *store)
@@ -304,6 +319,24 @@ static void group_from(pkm_store *store, int64_t first)
     log->stale = first > 0;
 }
 
+/* Of a mapped table: the moments that step will read come in while earlier layers run backward. */
+static void ask_for_moments(pkm_store *store)
+{
+    pkm_row_hits hits = pkm_grouping_hits(&store->log.grouping);
+    pkm_store_moment moments[2];
+    int count = pkm_store_moments(store, moments);
+
+    if (store->ahead.asked == NULL)
+        return;
+    for (int i = 0; i < count; i++) {
+        int64_t width = moments[i].n_dims == 2 ? moments[i].dims[1] : 1;
+
+        pkm_row_ahead_ask(&store->ahead, moments[i].data,
+                          (size_t)width * pkm_dtype_bytes(moments[i].dtype), hits.rows,
+                          store->log.grouping.n_groups);
+    }
+}
+
 pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *ids,
                               const float *weights, const float *upstream, int64_t n_rows,
                               int64_t hits)
@@ -327,6 +360,7 @@ pkm_status pkm_store_backward(pkm_store *store, float *dweights, const int32_t *
     log->n_rows += n_rows;
     log->n_hits += n_rows * hits;
     group_from(store, first_hit);
+    ask_for_moments(store);
     pkm_pass_dots(dweights, base, store->config.dtype, log->upstream, &log->grouping, value_dim);
     /* An upstream element that is not finite shows in the dots of every row its hits read. */
     if (!isfinite(pkm_kernels_get()->sum_squares(dweights, n_rows * hits))) {

@@ -37,7 +37,8 @@ pkm_status pkm_store_register(pkm_store *store, pkm_params *params, const char *
 const pkm_store_config *pkm_store_config_of(const pkm_store *store); /* map_path is NULL */
 
 /* Rows that kernels read: *base [*, value_dim] in the table's dtype, *local [n_ids] ids into it
- * (may be `ids` itself). Valid until the next prepare. */
+ * (may be `ids` itself). Valid until the next prepare. Rows of a mapped table are asked for here.
+ */
 pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t **local,
                              const int32_t *ids, int64_t n_ids);
 
@@ -46,7 +47,7 @@ pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t 
 pkm_status pkm_store_reserve(pkm_store *store, int64_t max_rows, int64_t max_hits);
 /* The rows there is room for: for layers that come one after another and add theirs. */
 int64_t pkm_store_reserved(const pkm_store *store);
-/* Bytes of the store's own table and moments; 0 for a borrowed table. */
+/* Bytes of memory of the store's own table and moments; 0 where they lie in a file. */
 size_t pkm_store_bytes(const pkm_store *store);
 /* Bytes that the room for records takes; pages, which take memory when they are first written. */
 size_t pkm_store_log_bytes(const pkm_store *store);

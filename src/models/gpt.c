@@ -2,12 +2,15 @@
 /* The parameters of a GPT-2 with memories. Its graph is in gpt_tape.c. */
 #include "models/gpt.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/dtype.h"
+#include "base/file.h"
+#include "base/io.h"
 #include "base/size.h"
 #include "memory/memory_config.h"
 
@@ -69,20 +72,38 @@ static pkm_status declare_block(pkm_params *params, const pkm_gpt_config *config
                           residual_std);
 }
 
+/* A store whose table lies in a scratch file; one that a killed process left behind gives way. */
+static pkm_status map_store(pkm_store **out, pkm_store_config *config, const char *dir, int index)
+{
+    char leaf[32];
+    char *path;
+    pkm_status status;
+
+    snprintf(leaf, sizeof leaf, ".values-%d", index);
+    PKM_TRY(pkm_path_join(&path, dir, leaf));
+    (void)pkm_io()->remove(AT_FDCWD, path, 0);
+    config->map_path = path;
+    status = pkm_store_create(out, config);
+    pkm_free(path);
+    return status;
+}
+
 static pkm_status create_store(pkm_gpt *gpt, const void *table)
 {
     const pkm_gpt_config *config = &gpt->config;
-    const pkm_store_config store = {.slots = pkm_memory_slots(&config->memory),
-                                    .value_dim = config->memory.value_dim,
-                                    .dtype = config->value_dtype,
-                                    .optimizer = config->value_optimizer,
-                                    .train = gpt->train,
-                                    .seed = config->seed};
+    pkm_store_config store = {.slots = pkm_memory_slots(&config->memory),
+                              .value_dim = config->memory.value_dim,
+                              .dtype = config->value_dtype,
+                              .optimizer = config->value_optimizer,
+                              .train = gpt->train,
+                              .seed = config->seed};
     int index = gpt->n_stores;
     pkm_gpt_name name;
 
     if (table != NULL)
         PKM_TRY(pkm_store_create_view(&gpt->stores[index], &store, table));
+    else if (config->map_dir != NULL)
+        PKM_TRY(map_store(&gpt->stores[index], &store, config->map_dir, index));
     else
         PKM_TRY(pkm_store_create(&gpt->stores[index], &store));
     gpt->n_stores++;
@@ -208,12 +229,15 @@ pkm_status pkm_gpt_needs(const pkm_gpt *gpt, size_t *out)
 
 pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out)
 {
+    pkm_gpt_config in_memory = *config;
     pkm_gpt *gpt;
     pkm_status status;
 
     /* Tables take no memory before they are touched. */
-    PKM_TRY(pkm_gpt_declare(&gpt, config, train, NULL));
-    status = pkm_gpt_needs(gpt, out);
+    in_memory.map_dir = NULL;
+    PKM_TRY(pkm_gpt_declare(&gpt, &in_memory, train, NULL));
+    status = config->map_dir == NULL ? pkm_gpt_needs(gpt, out)
+                                     : pkm_params_bytes(gpt->params, train, out);
     pkm_gpt_destroy(gpt);
     return status;
 }

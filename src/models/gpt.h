@@ -32,6 +32,9 @@ typedef struct pkm_gpt_config {
     pkm_dtype value_dtype;
     pkm_value_optimizer value_optimizer;
     uint64_t seed; /* of stochastic rounding; not part of a saved model */
+    /* Folder of the scratch files that value tables are mapped from; NULL: they are in memory. Not
+     * part of a saved model; read while the model is declared. */
+    const char *map_dir;
 } pkm_gpt_config;
 
 /* The parameters of one model: table, value stores, memory layers. Fields are read-only outside. */

@@ -63,6 +63,10 @@ static const pkm_option rows[] = {
      "constant", "cosine|rsqrt|constant", NULL, memory, "course of value_lr"},
     {"value_clip", PKM_OPTION_REAL, offsetof(pkm_train_options, value_clip), 0, 1e9, "0", NULL,
      NULL, memory, "largest norm of the values' gradient; 0: no clipping"},
+    {"map_values", PKM_OPTION_BOOL, offsetof(pkm_train_options, map_values), 0, 0, NULL, NULL, NULL,
+     memory,
+     "values and their moments in a scratch file of the run folder, mapped: for tables larger than "
+     "memory"},
     {"batch", PKM_OPTION_INT, offsetof(pkm_train_options, batch), 1, 65536, "32", NULL, "windows",
      training, "sequences in a micro-batch"},
     {"grad_accum", PKM_OPTION_INT, offsetof(pkm_train_options, grad_accum), 1, 65536, "1", NULL,

@@ -44,15 +44,16 @@ static pkm_status open_data(pkm_trainer *trainer, const pkm_train_paths *paths)
 }
 
 /* Everything that can be refused before memory and disk are used. */
-static pkm_status settle(pkm_trainer *trainer, pkm_gpt_config *config,
-                         const pkm_option_set *options, const char *checkpoint,
-                         const char *init_from)
+static pkm_status settle(pkm_trainer *trainer, pkm_gpt_config *config, const pkm_train_paths *paths,
+                         const pkm_option_set *options, const char *checkpoint)
 {
     size_t bytes;
 
     PKM_TRY(pkm_resume_options(trainer, options));
     PKM_TRY(pkm_resume_data(trainer));
-    PKM_TRY(pkm_resume_config(trainer, config, checkpoint, init_from));
+    PKM_TRY(pkm_resume_config(trainer, config, checkpoint, paths->init_from));
+    if (trainer->values->map_values)
+        config->map_dir = paths->out;
     PKM_TRY(pkm_train_plan_make(&trainer->plan, trainer->values, config,
                                 pkm_data_tokens(trainer->train_data)));
     PKM_TRY(pkm_batches_init(&trainer->batches, trainer->train_data, config->seq_len,
@@ -174,7 +175,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
         PKM_TRY(pkm_run_folder_open(&trainer->folder, paths->out, true));
         PKM_TRY(pkm_resume_find(trainer, &checkpoint));
     }
-    status = settle(trainer, &config, options, checkpoint, paths->init_from);
+    status = settle(trainer, &config, paths, options, checkpoint);
     /* What options or data rule out leaves no folder behind. */
     if (status == PKM_OK && !paths->resume)
         status = pkm_run_folder_open(&trainer->folder, paths->out, false);
