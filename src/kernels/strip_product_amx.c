@@ -67,21 +67,49 @@ static void last_step(const pkm_strip_product *p, const uint16_t *a, const uint1
     step(rest, STEP, b + (p->k - left) * PKM_STRIP, p->b_strip, lower, right);
 }
 
-static inline __attribute__((always_inline)) void block_sums(const pkm_strip_product *p, int64_t i,
-                                                             int64_t j, int64_t rows, float *sums,
-                                                             bool lower, bool right)
+/* A block of sums that is not finished yet. */
+typedef struct pending {
+    int64_t i, j, rows, columns; /* rows = 0: nothing */
+    const float *sums;
+} pending;
+
+/* Finishes rows [first, last) of it. */
+static inline void finish_some(const pkm_strip_product *p, const pending *block, int64_t first,
+                               int64_t last)
 {
-    const uint16_t *a = (const uint16_t *)p->a + i * p->a_row;
-    const uint16_t *b = (const uint16_t *)p->b + j / PKM_STRIP * p->b_strip;
+    finish(p, block->i + first, block->j, last - first, block->columns,
+           block->sums + first * COLUMNS, COLUMNS);
+}
+
+/*
+ * The sums of rows from i on and one or two strips from column j on. Meanwhile `before` is
+ * finished, some rows after each step: vectors and tiles are different units, and the processor
+ * does not look far enough ahead to find that out by itself.
+ */
+static inline __attribute__((always_inline)) void block_sums(const pkm_strip_product *p,
+                                                             const pending *block, float *sums,
+                                                             const pending *before, bool lower,
+                                                             bool right)
+{
+    const uint16_t *a = (const uint16_t *)p->a + block->i * p->a_row;
+    const uint16_t *b = (const uint16_t *)p->b + block->j / PKM_STRIP * p->b_strip;
+    int64_t steps = p->k / STEP, share = before->rows / (steps + 1) + 1, done = 0;
 
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t l = 0; l + STEP <= p->k; l += STEP)
-        step(a + l, p->a_row, b + l * PKM_STRIP, p->b_strip, lower, right);
+    for (int64_t l = 0; l < steps; l++) {
+        step(a + l * STEP, p->a_row, b + l * STRIP_STEP, p->b_strip, lower, right);
+        if (done + share <= before->rows) {
+            finish_some(p, before, done, done + share);
+            done += share;
+        }
+    }
     if (p->k % STEP > 0)
-        last_step(p, a, b, rows, lower, right);
+        last_step(p, a, b, block->rows, lower, right);
+    if (done < before->rows)
+        finish_some(p, before, done, before->rows);
     _tile_stored(0, sums, SUMS_BYTES);
     if (right)
         _tile_stored(1, sums + TILE, SUMS_BYTES);
@@ -91,25 +119,43 @@ static inline __attribute__((always_inline)) void block_sums(const pkm_strip_pro
         _tile_stored(3, sums + TILE * COLUMNS + TILE, SUMS_BYTES);
 }
 
-/* All columns of rows [i, end), in blocks of `rows` of them. */
+/* Rows [first, end), in blocks of `rows` of them, and columns [left, right). */
+static inline __attribute__((always_inline)) void product_part(const pkm_strip_product *p,
+                                                               int64_t first, int64_t end,
+                                                               int64_t rows, int64_t left,
+                                                               int64_t right, bool lower)
+{
+    float sums[2][ROWS * COLUMNS] __attribute__((aligned(64)));
+    pending before = {0};
+    int which = 0;
+
+    for (int64_t i = first; i < end; i += rows) {
+        for (int64_t j = left; j < right; j += COLUMNS, which = 1 - which) {
+            int64_t columns = right - j < COLUMNS ? right - j : COLUMNS;
+            pending block = {i, j, rows, columns, sums[which]};
+
+            if (columns > PKM_STRIP)
+                block_sums(p, &block, sums[which], &before, lower, true);
+            else
+                block_sums(p, &block, sums[which], &before, lower, false);
+            before = block;
+        }
+    }
+    finish_some(p, &before, 0, before.rows);
+}
+
+/* As many strips at a time as stay in the second-level cache, for all rows. */
 static inline __attribute__((always_inline)) void product_rows(const pkm_strip_product *p,
                                                                int64_t first, int64_t end,
                                                                int64_t rows, bool lower)
 {
-    float sums[ROWS * COLUMNS] __attribute__((aligned(64)));
+    enum { CACHED = 512 << 10 };
+    int64_t strips = CACHED / (p->k * PKM_STRIP * 2 + 1) / 2 * 2;
+    int64_t columns = (strips < 2 ? 2 : strips) * PKM_STRIP;
 
     configure(rows);
-    for (int64_t j = 0; j < p->n; j += COLUMNS) {
-        int64_t columns = p->n - j < COLUMNS ? p->n - j : COLUMNS;
-
-        for (int64_t i = first; i < end; i += rows) {
-            if (columns > PKM_STRIP)
-                block_sums(p, i, j, rows, sums, lower, true);
-            else
-                block_sums(p, i, j, rows, sums, lower, false);
-            finish(p, i, j, rows, columns, sums, COLUMNS);
-        }
-    }
+    for (int64_t j = 0; j < p->n; j += columns)
+        product_part(p, first, end, rows, j, p->n - j < columns ? p->n : j + columns, lower);
 }
 
 void pkm_strip_product_bf16_amx(const pkm_strip_product *product)
