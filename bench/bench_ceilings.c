@@ -6,18 +6,14 @@
  */
 #include <stdio.h>
 
-#include "base/alloc.h"
-#include "base/dtype.h"
-#include "base/rng.h"
-#include "base/size.h"
 #include "base/threads.h"
 #include "peak.h"
 #include "product.h"
-#include "row_probe.h"
+#include "row_table.h"
 
 enum { ALL, ONLY_MEMORY, ONLY_PRODUCTS };
 
-enum { MIB = 1 << 20, LEAST_ROW_BYTES = 64, IN_ORDER_BYTES = 4096 };
+enum { MIB = 1 << 20, IN_ORDER_BYTES = 4096 };
 
 typedef struct ceilings_values {
     int what;
@@ -34,8 +30,8 @@ static const pkm_option rows[] = {
      "table that rows are read from"},
     {"visit_mib", PKM_OPTION_INT, AT(visit_mib), 1, 1 << 20, "64", NULL, "MiB", NULL,
      "of it visited by a run, the next part by the next run"},
-    {"row_bytes", PKM_OPTION_LIST, AT(row_bytes), LEAST_ROW_BYTES, 1 << 16,
-     "256,512,1024,2048,4096", NULL, "bytes", NULL, "widths of rows"},
+    {"row_bytes", PKM_OPTION_LIST, AT(row_bytes), 64, 1 << 16, "256,512,1024,2048,4096", NULL,
+     "bytes", NULL, "widths of rows"},
     {"square", PKM_OPTION_INT, AT(square), 1, 1 << 15, "1024", NULL, "", NULL,
      "rows, inputs and outputs of the square product"},
     {"tokens", PKM_OPTION_INT, AT(tokens), 1, 1 << 20, "4096", NULL, "tokens", NULL,
@@ -54,86 +50,45 @@ static int thread_counts(int out[2])
     return out[1] > 1 ? 2 : 1;
 }
 
-/* The rows of a table, each of which is visited once before the first comes again. */
-typedef struct table_walk {
-    pkm_row_walk walk;
-    int32_t *ids;
-    const char *order; /* "in order", "at random" */
-} table_walk;
-
-static void shuffle(int32_t *ids, int64_t count)
-{
-    const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.rows")};
-
-    for (int64_t i = count - 1; i > 0; i--) {
-        int64_t j = pkm_rng_u32(&rng, (uint64_t)i) % (i + 1);
-        int32_t id = ids[i];
-
-        ids[i] = ids[j];
-        ids[j] = id;
-    }
-}
-
-static void lay_out(table_walk *table, const ceilings_values *values, int64_t row_bytes)
-{
-    int64_t visits = pkm_max_i64(1, values->table_mib / values->visit_mib);
-    pkm_row_walk *walk = &table->walk;
-
-    walk->row_bytes[0] = row_bytes;
-    walk->slice = pkm_min_i64(values->visit_mib, values->table_mib) * MIB / row_bytes;
-    walk->n_ids = visits * walk->slice;
-    for (int64_t i = 0; i < walk->n_ids; i++)
-        table->ids[i] = (int32_t)i;
-}
+typedef struct walk_ceilings {
+    pkm_row_table table;
+    bool random;
+} walk_ceilings;
 
 static pkm_status add_walks(pkm_measure *measure, void *user)
 {
-    const table_walk *table = user;
+    const walk_ceilings *what = user;
     int threads[2], n = thread_counts(threads);
-    pkm_row_walk walk = table->walk;
+    pkm_row_walk walk = what->table.walk;
     char name[PKM_TASK_NAME];
 
     for (int i = 0; i < 2 * n; i++) {
         walk.rewrite = i % 2 == 1;
         snprintf(name, sizeof name, "%s %s, rows of %lld B", walk.rewrite ? "rewrite" : "read",
-                 table->order, (long long)walk.row_bytes[0]);
+                 what->random ? "at random" : "in order", (long long)walk.row_bytes[0]);
         PKM_TRY(pkm_row_probe_add(measure, NULL, name, &walk, threads[i / 2]));
     }
     return PKM_OK;
 }
 
-static pkm_status measure_memory(const ceilings_values *values, table_walk *table,
-                                 pkm_bench_sink sink, void *user)
+static pkm_status measure_rows(const ceilings_values *values, walk_ceilings *what,
+                               int64_t row_bytes, pkm_bench_sink sink, void *user)
 {
-    table->order = "in order";
-    lay_out(table, values, IN_ORDER_BYTES);
-    PKM_TRY(pkm_measure_all(values->runs, add_walks, table, sink, user));
-    table->order = "at random";
-    for (int64_t i = 0; i < values->row_bytes.count; i++) {
-        lay_out(table, values, values->row_bytes.value[i]);
-        shuffle(table->ids, table->walk.n_ids);
-        PKM_TRY(pkm_measure_all(values->runs, add_walks, table, sink, user));
-    }
-    return PKM_OK;
+    PKM_TRY(pkm_row_table_lay(&what->table, row_bytes, values->visit_mib * MIB, what->random));
+    return pkm_measure_all(values->runs, add_walks, what, sink, user);
 }
 
 static pkm_status run_memory(const ceilings_values *values, pkm_bench_sink sink, void *user)
 {
-    size_t bytes = (size_t)(values->table_mib * MIB);
-    table_walk table = {.walk.n_tables = 1};
-    void *pages;
+    walk_ceilings what = {.random = false};
     pkm_status status;
 
-    PKM_TRY(pkm_pages_alloc(&pages, bytes, "a table"));
-    status =
-        pkm_alloc_array((void **)&table.ids, bytes / LEAST_ROW_BYTES, sizeof *table.ids, "row ids");
-    if (status == PKM_OK) {
-        table.walk.table[0] = pages;
-        table.walk.ids = table.ids;
-        status = measure_memory(values, &table, sink, user);
-    }
-    pkm_free(table.ids);
-    pkm_pages_free(pages, bytes);
+    PKM_TRY(pkm_row_table_create(&what.table, values->table_mib * MIB));
+    status = measure_rows(values, &what, IN_ORDER_BYTES, sink, user);
+    what.random = true;
+    for (int64_t i = 0; i < values->row_bytes.count && status == PKM_OK; i++)
+        status = measure_rows(values, &what, values->row_bytes.value[i], sink, user);
+    pkm_row_table_release(&what.table);
     return status;
 }
 

@@ -13,7 +13,7 @@
 #include "memory/row_pass.h"
 #include "peak.h"
 #include "product.h"
-#include "row_probe.h"
+#include "store_walk.h"
 
 typedef struct layer_values {
     int64_t tokens, dim, heads, n_keys, key_dim, topk, value_dim, runs;
@@ -111,27 +111,6 @@ static pkm_status step_rows(void *user)
     return pkm_store_step(bench->memory->store, ++bench->step, 1e-3f, 1);
 }
 
-/* The layer's table and, to be rewritten, its moments. */
-static pkm_status table_walk(pkm_row_walk *out, layer_bench *bench, bool rewrite)
-{
-    const pkm_store_config *table = pkm_store_config_of(bench->memory->store);
-    pkm_store_moment moment[2];
-    int n_moments = rewrite ? pkm_store_moments(bench->memory->store, moment) : 0;
-    const void *base;
-    const int32_t *ids;
-
-    PKM_TRY(pkm_store_prepare(bench->memory->store, &base, &ids, bench->distinct, 1));
-    *out = (pkm_row_walk){.n_tables = 1 + n_moments, .rewrite = rewrite};
-    out->table[0] = (char *)base; /* rewritten with the same bits */
-    out->row_bytes[0] = table->value_dim * (int64_t)pkm_dtype_bytes(table->dtype);
-    for (int i = 0; i < n_moments; i++) {
-        out->table[1 + i] = moment[i].data;
-        out->row_bytes[1 + i] = (moment[i].n_dims == 1 ? 1 : table->value_dim) *
-                                (int64_t)pkm_dtype_bytes(moment[i].dtype);
-    }
-    return PKM_OK;
-}
-
 /* The rows that the stages rewrite: all that are hit, in ascending order. */
 static pkm_status list_distinct(layer_bench *bench)
 {
@@ -163,7 +142,7 @@ static pkm_status add_walk(pkm_measure *measure, int *index, double *row_bytes, 
     const char *name = rewrite ? "the same rows, only rewritten" : "the same rows, only read";
     pkm_row_walk walk;
 
-    PKM_TRY(table_walk(&walk, bench, rewrite));
+    PKM_TRY(pkm_store_walk(&walk, bench->memory->store, rewrite));
     walk.ids = rewrite ? bench->distinct : bench->ids;
     walk.n_ids = walk.slice = rewrite ? bench->n_distinct : bench->tokens * bench->hits;
     *row_bytes = pkm_row_walk_bytes(&walk);

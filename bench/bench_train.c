@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A training step of a whole model on random tokens: forward, backward and update apart, and with
- * --profile each node of the tape, whose bytes and flops are the floor its operation cannot beat.
- * The three phases are those of src/train/step.c, without data, logs and checks.
+ * A training step of a whole model on random tokens: forward, backward and update apart, what the
+ * tape itself takes, and with --profile each of its nodes. The three phases are those of
+ * src/train/step.c, without data, logs and checks.
  */
-#include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
-#include "base/rng.h"
-#include "measure.h"
-#include "models/gpt.h"
+#include "base/size.h"
 #include "params/adamw.h"
+#include "store_walk.h"
+#include "tape_bench.h"
 
 typedef struct train_values {
     int64_t vocab_size, runs;
@@ -40,210 +39,195 @@ static const pkm_option rows[] = {
      .help = "a figure for each operation of the model, forward and backward"},
 };
 
-enum { FORWARD, BACKWARD, UPDATE, STEP, N_PHASES }; /* STEP: the other three together */
-
 /* A model on its tape. */
 typedef struct train_bench {
-    pkm_gpt *gpt;
-    pkm_tape *tape;
+    const train_values *values;
+    pkm_tape_bench model;
     float *seed_grad; /* [n_rows], d loss of a row */
-    pkm_run run;
     float lr, value_lr;
-    double *seconds[N_PHASES]; /* [runs] */
+    int64_t n_touched; /* value rows hit by a step, of all stores */
+    int32_t *touched;  /* [n_touched of the first store] rows that stand for them */
 } train_bench;
 
-static void destroy(train_bench *bench)
+static void release(train_bench *bench)
 {
-    for (int phase = 0; phase < N_PHASES; phase++)
-        pkm_free(bench->seconds[phase]);
     pkm_free(bench->seed_grad);
-    pkm_tape_destroy(bench->tape);
-    pkm_gpt_destroy(bench->gpt);
+    pkm_free(bench->touched);
+    pkm_tape_bench_release(&bench->model);
 }
 
-static void fill_inputs(train_bench *bench, int64_t seq_len)
+static pkm_status create(train_bench *bench, const pkm_train_options *training)
 {
-    const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.train")};
-    int64_t n_rows = bench->run.n_rows, vocab_size = bench->gpt->config.vocab_size;
-    int32_t *ids = pkm_tape_find(bench->tape, "ids")->data;
-    int32_t *targets = pkm_tape_find(bench->tape, "targets")->data;
-    int32_t *sequence = pkm_tape_find(bench->tape, "sequence")->data;
-    int32_t *position = pkm_tape_find(bench->tape, "position")->data;
+    pkm_tape_bench *model = &bench->model;
+    int64_t n_rows = training->batch * training->seq_len, readers;
+    const pkm_gpt *gpt;
 
-    for (int64_t row = 0; row < n_rows; row++) {
-        ids[row] = (int32_t)(pkm_rng_u32(&rng, (uint64_t)row) % (uint64_t)vocab_size);
-        targets[row] =
-            (int32_t)(pkm_rng_u32(&rng, (uint64_t)(n_rows + row)) % (uint64_t)vocab_size);
-        sequence[row] = (int32_t)(row / seq_len);
-        position[row] = (int32_t)(row % seq_len);
-        bench->seed_grad[row] = 1.0f / (float)n_rows;
-    }
-}
-
-static pkm_status create(train_bench *bench, const pkm_train_options *training, int64_t vocab_size)
-{
-    int64_t n_rows = training->batch * training->seq_len;
-    int64_t readers;
-    pkm_gpt_config config;
-
-    PKM_TRY(pkm_gpt_config_from_options(&config, training, vocab_size));
-    PKM_TRY(pkm_gpt_create(&bench->gpt, &config, true));
-    PKM_TRY(pkm_gpt_tape(&bench->tape, bench->gpt, PKM_MODE_TRAIN, n_rows, false, NULL));
+    PKM_TRY(pkm_tape_bench_create(model, training, bench->values->vocab_size, PKM_MODE_TRAIN));
     PKM_TRY(pkm_alloc_array((void **)&bench->seed_grad, (size_t)n_rows, sizeof(float),
                             "loss gradients"));
-    readers = config.shared_values ? bench->gpt->n_memories : 1;
-    for (int i = 0; i < bench->gpt->n_stores; i++)
-        PKM_TRY(pkm_store_reserve(bench->gpt->stores[i], n_rows * readers,
-                                  config.memory.heads * config.memory.topk));
-    bench->run = (pkm_run){.n_rows = n_rows, .seed = 1};
+    for (int64_t row = 0; row < n_rows; row++)
+        bench->seed_grad[row] = 1.0f / (float)n_rows;
+    gpt = model->gpt;
+    readers = gpt->config.shared_values ? gpt->n_memories : 1;
+    for (int i = 0; i < gpt->n_stores; i++)
+        PKM_TRY(pkm_store_reserve(gpt->stores[i], n_rows * readers,
+                                  gpt->config.memory.heads * gpt->config.memory.topk));
     bench->lr = 1e-4f;
     bench->value_lr = (float)training->value_lr;
-    pkm_gpt_init(bench->gpt, 1);
-    fill_inputs(bench, training->seq_len);
     return PKM_OK;
 }
 
-static pkm_status forward(train_bench *bench)
+static pkm_status forward(void *user)
 {
-    bench->run.step++;
-    pkm_params_pack(bench->gpt->params);
-    return pkm_tape_forward(bench->tape, &bench->run);
+    pkm_tape_bench *model = &((train_bench *)user)->model;
+
+    model->run.step++;
+    pkm_params_pack(model->gpt->params);
+    return pkm_tape_forward(model->tape, &model->run);
 }
 
-static pkm_status update(train_bench *bench)
+static pkm_status backward(void *user)
+{
+    const train_bench *bench = user;
+
+    return pkm_tape_backward(bench->model.tape, &bench->model.run, bench->seed_grad);
+}
+
+static pkm_status update(void *user)
 {
     const pkm_adamw_config adamw = {0.9f, 0.95f, 1e-8f, 0.1f};
+    const train_bench *bench = user;
+    const pkm_gpt *gpt = bench->model.gpt;
+    int64_t step = bench->model.run.step;
     double norm;
 
-    PKM_TRY(pkm_params_grad_norm(bench->gpt->params, &norm));
-    for (int i = 0; i < bench->gpt->n_stores; i++)
-        PKM_TRY(pkm_store_step(bench->gpt->stores[i], bench->run.step, bench->value_lr, 1.0f));
-    return pkm_adamw_step(bench->gpt->params, &adamw, bench->run.step, bench->lr, 1.0f);
+    PKM_TRY(pkm_params_grad_norm(gpt->params, &norm));
+    for (int i = 0; i < gpt->n_stores; i++)
+        PKM_TRY(pkm_store_step(gpt->stores[i], step, bench->value_lr, 1.0f));
+    return pkm_adamw_step(gpt->params, &adamw, step, bench->lr, 1.0f);
 }
 
-/* One step; ns[phase] = when the phase began, ns[N_PHASES - 1] when the last one ended. */
-static pkm_status step(train_bench *bench, uint64_t ns[N_PHASES])
+/* Bytes of dense weights, moments and gradients that AdamW reads, and writes but for the last. */
+static double adamw_bytes(const pkm_gpt *gpt)
 {
-    ns[FORWARD] = pkm_clock_ns();
+    double count = 0;
+
+    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
+        const pkm_param *param = pkm_params_at(gpt->params, i);
+
+        if (param->spec.role == PKM_PARAM_DENSE)
+            count += (double)param->count;
+    }
+    return 7 * sizeof(float) * count;
+}
+
+static double nodes_seconds(void *user)
+{
+    return pkm_tape_bench_nodes(&((train_bench *)user)->model);
+}
+
+/* A step by itself, to see how many value rows it hits. */
+static pkm_status count_touched(train_bench *bench)
+{
+    const pkm_gpt *gpt = bench->model.gpt;
+
     PKM_TRY(forward(bench));
-    ns[BACKWARD] = pkm_clock_ns();
-    PKM_TRY(pkm_tape_backward(bench->tape, &bench->run, bench->seed_grad));
-    ns[UPDATE] = pkm_clock_ns();
-    PKM_TRY(update(bench));
-    ns[STEP] = pkm_clock_ns();
+    PKM_TRY(backward(bench));
+    for (int i = 0; i < gpt->n_stores; i++)
+        bench->n_touched += pkm_store_touched(gpt->stores[i]);
+    return update(bench);
+}
+
+/* Rows of the first value table and their moments, as far apart as those a step hits. */
+static pkm_status add_row_ceiling(pkm_measure *measure, int *index, double *row_bytes,
+                                  train_bench *bench)
+{
+    const pkm_gpt *gpt = bench->model.gpt;
+    int64_t slots = pkm_store_config_of(gpt->stores[0])->slots;
+    int64_t n = pkm_max_i64(1, bench->n_touched / gpt->n_stores);
+    pkm_row_walk walk;
+
+    PKM_TRY(
+        pkm_alloc_array((void **)&bench->touched, (size_t)n, sizeof *bench->touched, "row ids"));
+    for (int64_t i = 0; i < n; i++)
+        bench->touched[i] = (int32_t)(i * slots / n);
+    PKM_TRY(pkm_store_walk(&walk, gpt->stores[0], true));
+    walk.ids = bench->touched;
+    walk.n_ids = walk.slice = n;
+    *row_bytes = pkm_row_walk_bytes(&walk);
+    return pkm_row_probe_add(measure, index, "value rows only rewritten", &walk, 0);
+}
+
+static pkm_status add_work(pkm_measure *measure, int *index, train_bench *bench, pkm_task task)
+{
+    task.user = bench;
+    task.items = (double)bench->model.run.n_rows;
+    task.unit = "tokens";
+    return pkm_measure_add(measure, index, &task);
+}
+
+/* The update's parts: dense weights in order, value rows with their moments. */
+static pkm_status add_update_ceiling(pkm_measure *measure, pkm_floor_part parts[2],
+                                     train_bench *bench)
+{
+    double row_bytes;
+    int rows_ceiling;
+
+    parts[0] = (pkm_floor_part){bench->model.stream, adamw_bytes(bench->model.gpt)};
+    if (bench->model.gpt->n_stores == 0)
+        return PKM_OK;
+    PKM_TRY(add_row_ceiling(measure, &rows_ceiling, &row_bytes, bench));
+    parts[1] = (pkm_floor_part){rows_ceiling, (double)bench->n_touched * row_bytes};
     return PKM_OK;
 }
 
-static pkm_status measure(train_bench *bench, int64_t runs)
+static pkm_status add_phases(pkm_measure *measure, train_bench *bench)
 {
-    uint64_t ns[N_PHASES];
+    pkm_task task[] = {{.name = "forward", .body = forward},
+                       {.name = "backward", .body = backward},
+                       {.name = "update", .body = update}};
+    pkm_task step = {.name = "step"};
+    int index[3], nodes;
 
-    for (int phase = 0; phase < N_PHASES; phase++)
-        PKM_TRY(pkm_alloc_array((void **)&bench->seconds[phase], (size_t)runs, sizeof(double),
-                                "timings"));
-    PKM_TRY(step(bench, ns)); /* warms caches, pages and clocks */
-    pkm_tape_profile_reset(bench->tape);
-    for (int64_t run = 0; run < runs; run++) {
-        PKM_TRY(step(bench, ns));
-        for (int phase = FORWARD; phase < STEP; phase++)
-            bench->seconds[phase][run] = (double)(ns[phase + 1] - ns[phase]) * 1e-9;
-        bench->seconds[STEP][run] = (double)(ns[STEP] - ns[FORWARD]) * 1e-9;
+    pkm_tape_bench_parts(task[0].parts, &bench->model, false);
+    pkm_tape_bench_parts(task[1].parts, &bench->model, true);
+    PKM_TRY(add_update_ceiling(measure, task[2].parts, bench));
+    for (int i = 0; i < 3; i++) {
+        PKM_TRY(add_work(measure, &index[i], bench, task[i]));
+        step.terms[i] = (pkm_task_term){index[i], 1};
+        memcpy(step.parts + 2 * i, task[i].parts, 2 * sizeof *step.parts);
     }
-    return PKM_OK;
+    PKM_TRY(add_work(measure, NULL, bench, step));
+    PKM_TRY(add_work(measure, &nodes, bench,
+                     (pkm_task){.name = "all operations of the tape", .told = nodes_seconds}));
+    return add_work(
+        measure, NULL, bench,
+        (pkm_task){.name = "the tape's own", .terms = {{index[0], 1}, {index[1], 1}, {nodes, -1}}});
 }
 
-static pkm_cost node_cost(const train_bench *bench, const pkm_node *node, bool backward)
+static pkm_status add_tasks(pkm_measure *measure, void *user)
 {
-    return node->op->cost == NULL || (backward && !node->runs_backward)
-               ? (pkm_cost){0}
-               : node->op->cost(node, bench->run.n_rows, backward);
-}
+    train_bench *bench = user;
 
-/* The cost of the whole tape, one way. */
-static pkm_cost tape_cost(const train_bench *bench, bool backward)
-{
-    pkm_cost sum = {0};
-
-    for (int i = 0; i < pkm_tape_n_nodes(bench->tape); i++) {
-        pkm_cost cost = node_cost(bench, pkm_tape_node(bench->tape, i), backward);
-
-        sum.flops += cost.flops;
-        sum.bytes += cost.bytes;
-    }
-    return sum;
-}
-
-static void report_phases(train_bench *bench, int64_t runs, pkm_bench_sink sink, void *user)
-{
-    static const char *const names[] = {"forward", "backward", "update", "step"};
-    const pkm_cost forward = tape_cost(bench, false), backward = tape_cost(bench, true);
-    const pkm_cost cost[] = {[FORWARD] = forward, [BACKWARD] = backward, [STEP] = {0, 0}};
-
-    for (int phase = 0; phase < N_PHASES; phase++) {
-        pkm_bench_figure figure = {
-            .name = names[phase],
-            .items = (double)bench->run.n_rows,
-            .unit = "tokens",
-            .bytes = cost[phase].bytes,
-            .flops = cost[phase].flops,
-        };
-
-        pkm_bench_summarise(&figure, bench->seconds[phase], runs);
-        sink(&figure, user);
-    }
-}
-
-/* Means over the runs: the tape adds up the times of a node. */
-static void report_node(const train_bench *bench, const pkm_node *node, bool backward,
-                        pkm_bench_sink sink, void *user)
-{
-    const pkm_cost cost = node_cost(bench, node, backward);
-    double total_ns = (double)(backward ? node->backward_ns : node->forward_ns);
-    double seconds = node->runs > 0 ? total_ns * 1e-9 / (double)node->runs : 0;
-    char name[128];
-
-    snprintf(name, sizeof name, "%s %s", backward ? "backward" : "forward", node->name);
-    sink(
-        &(pkm_bench_figure){
-            .name = name,
-            .runs = (int64_t)node->runs,
-            .min_s = seconds,
-            .median_s = seconds,
-            .max_s = seconds,
-            .items = (double)bench->run.n_rows,
-            .unit = "tokens",
-            .bytes = cost.bytes,
-            .flops = cost.flops,
-        },
-        user);
-}
-
-static void report_profile(const train_bench *bench, pkm_bench_sink sink, void *user)
-{
-    int n_nodes = pkm_tape_n_nodes(bench->tape);
-
-    for (int i = 0; i < n_nodes; i++)
-        report_node(bench, pkm_tape_node(bench->tape, i), false, sink, user);
-    for (int i = n_nodes - 1; i >= 0; i--)
-        if (pkm_tape_node(bench->tape, i)->runs_backward)
-            report_node(bench, pkm_tape_node(bench->tape, i), true, sink, user);
+    PKM_TRY(pkm_tape_bench_ceilings(measure, &bench->model));
+    PKM_TRY(add_phases(measure, bench));
+    if (!bench->values->profile)
+        return PKM_OK;
+    PKM_TRY(pkm_tape_bench_profile(measure, &bench->model, false));
+    return pkm_tape_bench_profile(measure, &bench->model, true);
 }
 
 static pkm_status run(const void *values, const pkm_train_options *training, pkm_bench_sink sink,
                       void *user)
 {
-    const train_values *options = values;
-    train_bench bench = {0};
-    pkm_status status = create(&bench, training, options->vocab_size);
+    train_bench bench = {.values = values};
+    pkm_status status = create(&bench, training);
 
     if (status == PKM_OK)
-        status = measure(&bench, options->runs);
-    if (status == PKM_OK) {
-        report_phases(&bench, options->runs, sink, user);
-        if (options->profile)
-            report_profile(&bench, sink, user);
-    }
-    destroy(&bench);
+        status = count_touched(&bench);
+    if (status == PKM_OK)
+        status = pkm_measure_all(bench.values->runs, add_tasks, &bench, sink, user);
+    release(&bench);
     return status;
 }
 

@@ -103,8 +103,9 @@ static pkm_status run_task(pkm_measure *measure, int index, int64_t round)
         PKM_TRY(time_task(&seconds, measure, task));
     else if (task->told != NULL)
         seconds = task->told(task->user);
-    for (int i = 0; i < PKM_TASK_PARTS && task->terms[i].sign != 0 && round >= 0; i++)
-        seconds += task->terms[i].sign * measure->tasks[task->terms[i].task]->seconds[round];
+    for (int i = 0; i < PKM_TASK_PARTS && round >= 0; i++)
+        if (task->terms[i].sign != 0)
+            seconds += task->terms[i].sign * measure->tasks[task->terms[i].task]->seconds[round];
     if (round >= 0)
         timed->seconds[round] = seconds;
     return PKM_OK;
@@ -169,28 +170,35 @@ static void summarise(const pkm_measure *measure, timed_task *timed)
     pkm_bench_summarise(&timed->figure, timed->seconds, measure->runs);
 }
 
+static void add_part(pkm_bench_figure *figure, const pkm_measure *measure,
+                     const pkm_floor_part *part, double *longest)
+{
+    const pkm_bench_figure *ceiling = &measure->tasks[part->ceiling]->figure;
+    double rate = pkm_measure_rate(measure, part->ceiling);
+    double seconds = rate > 0 ? part->amount / rate : 0;
+
+    if (ceiling->flops > 0)
+        figure->flops += part->amount;
+    else
+        figure->bytes += part->amount;
+    figure->floor_s += seconds;
+    if (seconds > *longest) {
+        *longest = seconds;
+        figure->ceiling = ceiling->name;
+    }
+}
+
 /* Ceilings of ceilings stand first: their figures are there already. */
 static void add_parts(const pkm_measure *measure, timed_task *timed)
 {
-    const pkm_floor_part *part = timed->task.parts;
-    pkm_bench_figure *figure = &timed->figure;
+    const pkm_task *task = &timed->task;
     double longest = 0;
 
-    for (int i = 0; i < PKM_TASK_PARTS && part[i].amount > 0; i++) {
-        const pkm_bench_figure *ceiling = &measure->tasks[part[i].ceiling]->figure;
-        double rate = pkm_measure_rate(measure, part[i].ceiling);
-        double seconds = rate > 0 ? part[i].amount / rate : 0;
-
-        if (ceiling->flops > 0)
-            figure->flops += part[i].amount;
-        else
-            figure->bytes += part[i].amount;
-        figure->floor_s += seconds;
-        if (seconds > longest) {
-            longest = seconds;
-            figure->ceiling = ceiling->name;
-        }
-    }
+    for (int i = 0; i < PKM_TASK_PARTS; i++)
+        if (task->parts[i].amount > 0)
+            add_part(&timed->figure, measure, &task->parts[i], &longest);
+    if (task->parts_overlap)
+        timed->figure.floor_s = longest;
 }
 
 pkm_status pkm_measure_run(pkm_measure *measure)

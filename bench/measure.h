@@ -7,6 +7,8 @@
  * The floor of a run is the time its parts would take at the rates of their ceilings:
  *
  *   floor = sum over parts of amount / rate of the part's ceiling
+ *
+ * or the longest of these, where parts may overlap.
  */
 #ifndef PKM_BENCH_MEASURE_H
 #define PKM_BENCH_MEASURE_H
@@ -32,7 +34,7 @@ typedef struct pkm_task {
     char name[PKM_TASK_NAME];
     pkm_status (*body)(void *user);      /* is timed; runs once unmeasured, then once per round */
     double (*told)(void *user);          /* seconds of this round by the work's own clock */
-    pkm_task_term terms[PKM_TASK_PARTS]; /* a sum; the first sign of 0 ends it */
+    pkm_task_term terms[PKM_TASK_PARTS]; /* a sum of those with a sign */
     void *user;
     void (*release)(void *user); /* of what the measurement is to own; NULL: borrowed */
     bool ceiling;                /* of the work that comes next, and of others */
@@ -40,7 +42,8 @@ typedef struct pkm_task {
     double items;                /* done by a run, in `unit`; 0: not told */
     const char *unit;
     double bytes, flops;                  /* of a run, beside those of its parts */
-    pkm_floor_part parts[PKM_TASK_PARTS]; /* the first amount of 0 ends them */
+    pkm_floor_part parts[PKM_TASK_PARTS]; /* those with an amount above 0 */
+    bool parts_overlap;
 } pkm_task;
 
 typedef struct pkm_measure pkm_measure;

@@ -322,7 +322,7 @@ const void *pkm_layer_gated(const pkm_memory_layer *layer, const layer_saved *sa
 /*
  * Flops: products of query, search (all n sub-keys of both halves), bag, projections; twice that
  * and the gate dots backward. Bytes: weights and keys once, activations once, the rows of the bag
- * as often as they are hit, backward each distinct row once (at most).
+ * as often as they are hit, backward as many distinct rows once as even draws would meet.
  */
 void pkm_memory_layer_cost(const pkm_memory_layer *layer, int64_t n_rows, bool backward,
                            double *flops, double *bytes)
@@ -341,7 +341,7 @@ void pkm_memory_layer_cost(const pkm_memory_layer *layer, int64_t n_rows, bool b
     if (backward) {
         *flops = 4 * n * products + 2 * hits * (value_dim + 2 * (double)c->key_dim);
         *bytes = 2 * compute * products + 8 * keys + 2 * n * dim * compute + 4 * n * width +
-                 fmin(hits, slots) * row + 4 * n * value_dim + 20 * hits;
+                 slots * (1 - exp(-hits / slots)) * row + 4 * n * value_dim + 20 * hits;
     } else {
         *flops = 2 * n * (products + keys) + 2 * hits * value_dim;
         *bytes = compute * (products + keys) + 2 * n * dim * compute + 4 * n * width + hits * row +
