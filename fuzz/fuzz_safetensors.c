@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 static const char *const dtype_names[] = {
-    [PKM_F32] = "F32", [PKM_BF16] = "BF16", [PKM_I32] = "I32", [PKM_U8] = "U8"};
+    [PKM_F32] = "F32", [PKM_BF16] = "BF16", [PKM_I8] = "I8", [PKM_I32] = "I32", [PKM_U8] = "U8"};
 
 /* The pkm_dtype of a tensor, -1 for those that are never written. */
 static int dtype_of(const pkm_st_tensor *tensor)

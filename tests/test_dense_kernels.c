@@ -8,7 +8,7 @@
 
 #include "base/dtype.h"
 #include "kernels/kernels.h"
-#include "support/check.h"
+#include "support/kernel_checks.h"
 
 static const int64_t sizes[] = {0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130, 300};
 
@@ -46,9 +46,12 @@ static void drop(void *block, int64_t count, size_t element_bytes)
 /* Normal numbers in the dtype. */
 static void *elements(int64_t count, pkm_dtype dtype, uint64_t seed)
 {
-    float *from = normals(count, seed);
+    float *from;
     uint16_t *out;
 
+    if (dtype == PKM_I8)
+        return guarded_i8(count, CHECK_NORMAL, seed);
+    from = normals(count, seed);
     if (dtype == PKM_F32)
         return from;
     out = guard_alloc((size_t)count * 2);
@@ -141,21 +144,28 @@ static void compare_sum_squares(const pkm_kernels *kernels, const pkm_kernels *r
     drop(x, size, sizeof(float));
 }
 
+/* Rows next to each other, and with a gap between them. */
 static void compare_matvec(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
 {
-    enum { ROWS = 3, OUT = 5 };
+    static const pkm_dtype dtypes[] = {PKM_F32, PKM_BF16, PKM_I8};
+    enum { ROWS = 3, OUT = 5, GAP = 3 };
     float got[ROWS * OUT], want[ROWS * OUT], alone[OUT];
 
-    for (pkm_dtype dtype = PKM_F32; dtype <= PKM_BF16; dtype++) {
-        void *x = elements(ROWS * size, dtype, 3), *w = elements(OUT * size, dtype, 4);
+    for (int d = 0; d < 3; d++) {
+        for (int gap = 0; gap <= GAP; gap += GAP) {
+            pkm_dtype dtype = dtypes[d];
+            int64_t stride = size + gap, count = (OUT - 1) * stride + size;
+            float *x = normals(ROWS * size, 3);
+            void *w = elements(count, dtype, 4);
 
-        kernels->matvec[dtype](got, x, w, ROWS, OUT, size);
-        reference->matvec[dtype](want, x, w, ROWS, OUT, size);
-        check_close(got, want, ROWS * OUT, 1e-5, 1e-5, "matvec");
-        kernels->matvec[dtype](alone, x, w, 1, OUT, size);
-        assert_memory_equal(alone, got, sizeof alone);
-        drop(x, ROWS * size, pkm_dtype_bytes(dtype));
-        drop(w, OUT * size, pkm_dtype_bytes(dtype));
+            kernels->matvec[dtype](got, x, w, stride, ROWS, OUT, size);
+            reference->matvec[dtype](want, x, w, stride, ROWS, OUT, size);
+            check_close(got, want, ROWS * OUT, 1e-5, 1e-5, "matvec");
+            kernels->matvec[dtype](alone, x, w, stride, 1, OUT, size);
+            assert_memory_equal(alone, got, sizeof alone);
+            drop(x, ROWS * size, sizeof *x);
+            drop(w, count, pkm_dtype_bytes(dtype));
+        }
     }
 }
 

@@ -18,6 +18,7 @@ static const struct {
     {offsetof(pkm_kernels, select), check_select},
     {offsetof(pkm_kernels, bag[PKM_F32]), check_bag_f32},
     {offsetof(pkm_kernels, bag[PKM_BF16]), check_bag_bf16},
+    {offsetof(pkm_kernels, bag[PKM_I8]), check_bag_i8},
     {offsetof(pkm_kernels, row_dots[PKM_F32]), check_row_dots_f32},
     {offsetof(pkm_kernels, row_dots[PKM_BF16]), check_row_dots_bf16},
     {offsetof(pkm_kernels, row_step[PKM_VALUES_ADAM][PKM_F32]), check_row_adam_f32},

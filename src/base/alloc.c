@@ -8,6 +8,9 @@
 
 #include "base/size.h"
 
+/* The least page there is, and what madvise(MADV_HUGEPAGE) makes of an aligned run of them. */
+enum { SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
+
 static pkm_alloc_hook fail_hook;
 static void *fail_hook_user;
 
@@ -92,19 +95,44 @@ void pkm_free(void *block)
     free(block);
 }
 
+/* What pkm_pages_alloc maps: whole huge pages, unless more than half of the last would be empty. */
+static size_t mapped_bytes(size_t bytes)
+{
+    if (bytes % HUGE_PAGE >= HUGE_PAGE / 2)
+        return pkm_round_up(bytes, HUGE_PAGE);
+    return pkm_round_up(pkm_size_sum(bytes, bytes == 0), SMALL_PAGE);
+}
+
+/* Pages from a multiple of HUGE_PAGE on; NULL if there is no room. */
+static void *map_aligned(size_t bytes)
+{
+    size_t room = bytes + HUGE_PAGE, before;
+    /* Not reserved: plans are laid out, measured and refused before a page is touched. */
+    char *pages = mmap(NULL, room, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (pages == MAP_FAILED)
+        return NULL;
+    before = pkm_round_up((uintptr_t)pages, HUGE_PAGE) - (uintptr_t)pages;
+    if (before > 0)
+        (void)munmap(pages, before);
+    if (room - before > bytes)
+        (void)munmap(pages + before + bytes, room - before - bytes);
+    return pages + before;
+}
+
 pkm_status pkm_pages_alloc(void **out, size_t bytes, const char *what)
 {
+    size_t mapped = mapped_bytes(bytes);
     void *pages;
 
     if (bytes > PTRDIFF_MAX || hook_fails(bytes))
         return out_of_memory(bytes, what);
-    /* Not reserved: plans are laid out, measured and refused before a page is touched. */
-    pages = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pages == MAP_FAILED)
+    pages = map_aligned(mapped);
+    if (pages == NULL)
         return out_of_memory(bytes, what);
     /* A wish: where the system has no huge pages the table works all the same. */
-    (void)madvise(pages, bytes, MADV_HUGEPAGE);
+    (void)madvise(pages, mapped, MADV_HUGEPAGE);
     count(1);
     *out = pages;
     return PKM_OK;
@@ -115,7 +143,7 @@ void pkm_pages_free(void *pages, size_t bytes)
     if (pages == NULL)
         return;
     count(-1);
-    (void)munmap(pages, bytes > 0 ? bytes : 1);
+    (void)munmap(pages, mapped_bytes(bytes));
 }
 
 pkm_status pkm_string_copy(char **out, const char *text)

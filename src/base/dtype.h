@@ -11,13 +11,15 @@
 
 static inline size_t pkm_dtype_bytes(pkm_dtype dtype)
 {
-    return dtype == PKM_BF16 ? 2 : dtype == PKM_U8 ? 1 : 4;
+    static const unsigned char bytes[] = {4, 2, 1, 4, 1};
+
+    return bytes[dtype];
 }
 
 /* "f32", as messages and tables say it. */
 static inline const char *pkm_dtype_name(pkm_dtype dtype)
 {
-    static const char *const names[] = {"f32", "bf16", "i32", "u8"};
+    static const char *const names[] = {"f32", "bf16", "int8", "i32", "u8"};
 
     return names[dtype];
 }

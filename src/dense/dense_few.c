@@ -14,7 +14,7 @@ typedef struct few_job {
     const float *master;
     void *y;
     pkm_dtype y_dtype;
-    const void *x;
+    const float *x;
     const float *bias;
     int64_t n_rows;
 } few_job;
@@ -35,15 +35,26 @@ static void pack_row(int64_t o, int thread, void *user)
     }
 }
 
+static pkm_status allocate(pkm_dense_few *few)
+{
+    size_t n_in = (size_t)few->n_in;
+
+    few->rows_bytes =
+        pkm_size_product(pkm_size_product(n_in, (size_t)few->n_out), pkm_dtype_bytes(few->dtype));
+    if (few->x == NULL && few->dtype != PKM_F32)
+        PKM_TRY(
+            pkm_alloc((void **)&few->x,
+                      pkm_size_product(pkm_size_product(PKM_DENSE_FEW_ROWS, n_in), sizeof(float)),
+                      "rows for decoding"));
+    return pkm_pages_alloc(&few->rows, few->rows_bytes, "a weight for decoding");
+}
+
 static pkm_status pack(pkm_dense_few *few, few_job *job)
 {
     if (few->fresh)
         return PKM_OK;
     if (few->rows == NULL)
-        PKM_TRY(pkm_alloc(&few->rows,
-                          pkm_size_product(pkm_size_product((size_t)few->n_in, (size_t)few->n_out),
-                                           pkm_dtype_bytes(few->dtype)),
-                          "a weight for decoding"));
+        PKM_TRY(allocate(few));
     pkm_parallel(few->n_out, pack_row, job);
     few->fresh = true;
     return PKM_OK;
@@ -60,7 +71,7 @@ static void few_block(int64_t block, int thread, void *user)
     pkm_kernels_get()->matvec[few->dtype](sums, job->x,
                                           (const char *)few->rows + (size_t)(first * few->n_in) *
                                                                         pkm_dtype_bytes(few->dtype),
-                                          job->n_rows, count, few->n_in);
+                                          few->n_in, job->n_rows, count, few->n_in);
     for (int64_t r = 0; r < job->n_rows; r++) {
         float *row = sums + r * count;
         int64_t at = r * few->n_out + first;
@@ -78,11 +89,16 @@ pkm_status pkm_dense_few_run(pkm_dense_few *few, const float *master, void *y, p
     few_job job = {few, master, y, y_dtype, x, bias, n_rows};
 
     PKM_TRY(pack(few, &job));
+    if (few->dtype != PKM_F32) {
+        pkm_copy_converted(few->x, PKM_F32, x, few->dtype, n_rows * few->n_in);
+        job.x = few->x;
+    }
     pkm_parallel(pkm_ceil_div(few->n_out, BLOCK), few_block, &job);
     return PKM_OK;
 }
 
 void pkm_dense_few_release(pkm_dense_few *few)
 {
-    pkm_free(few->rows);
+    pkm_free(few->x);
+    pkm_pages_free(few->rows, few->rows_bytes);
 }

@@ -13,8 +13,10 @@ typedef struct pkm_dense_few {
     int64_t n_in, n_out;
     int64_t in_step, out_step; /* of the master weight's elements */
     pkm_dtype dtype;           /* of x and rows */
-    void *rows;                /* [n_out, n_in] */
-    bool fresh;                /* rows are those of the master weight */
+    void *rows;                /* [n_out, n_in], whole pages */
+    size_t rows_bytes;
+    float *x;   /* [PKM_DENSE_FEW_ROWS, n_in]: rows of a call, where they are bf16 */
+    bool fresh; /* rows are those of the master weight */
 } pkm_dense_few;
 
 /* n_rows <= PKM_DENSE_FEW_ROWS; see pkm_dense_forward. */

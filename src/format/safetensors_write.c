@@ -17,8 +17,11 @@ enum { HEADER_ALIGN = 64, LENGTH_BYTES = 8 };
 
 static const char *dtype_name(pkm_dtype dtype)
 {
-    static const char *const names[] = {
-        [PKM_F32] = "F32", [PKM_BF16] = "BF16", [PKM_I32] = "I32", [PKM_U8] = "U8"};
+    static const char *const names[] = {[PKM_F32] = "F32",
+                                        [PKM_BF16] = "BF16",
+                                        [PKM_I8] = "I8",
+                                        [PKM_I32] = "I32",
+                                        [PKM_U8] = "U8"};
 
     return names[dtype];
 }

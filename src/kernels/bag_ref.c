@@ -30,3 +30,9 @@ void pkm_bag_bf16_ref(float *restrict out, const void *restrict values, const in
 {
     bag(out, values, PKM_BF16, ids, weights, n_rows, hits, value_dim);
 }
+
+void pkm_bag_i8_ref(float *restrict out, const void *restrict values, const int32_t *restrict ids,
+                    const float *restrict weights, int64_t n_rows, int64_t hits, int64_t value_dim)
+{
+    bag(out, values, PKM_I8, ids, weights, n_rows, hits, value_dim);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Elements of a table whose dtype (f32 or bf16) is known at run time, for the references. */
+/* Elements of a table whose dtype (f32, bf16 or int8) is known at run time, for the references. */
 #ifndef PKM_KERNELS_ELEMENT_REF_H
 #define PKM_KERNELS_ELEMENT_REF_H
 
@@ -7,6 +7,8 @@
 
 static inline float element_load(const void *values, pkm_dtype dtype, int64_t at)
 {
+    if (dtype == PKM_I8)
+        return (float)((const int8_t *)values)[at];
     return dtype == PKM_BF16 ? pkm_bf16_to_f32(((const uint16_t *)values)[at])
                              : ((const float *)values)[at];
 }

@@ -35,8 +35,9 @@
 #include "kernels/transpose.h"
 #include "pkm/dtype.h"
 
-/* Rows of keys and values are f32 or bf16: index PKM_F32 or PKM_BF16. */
-enum { PKM_ROW_DTYPES = PKM_BF16 + 1 };
+/* Rows of keys and values are f32 or bf16: index PKM_F32 or PKM_BF16. Where they are only read,
+ * PKM_I8 too. */
+enum { PKM_ROW_DTYPES = PKM_BF16 + 1, PKM_READ_DTYPES = PKM_I8 + 1 };
 
 /* The kernels in use: one field per family. */
 typedef struct pkm_kernels {
@@ -46,7 +47,7 @@ typedef struct pkm_kernels {
     pkm_sum_squares_fn *sum_squares;
     pkm_half_scores_fn *half_scores[PKM_ROW_DTYPES];
     pkm_select_fn *select;
-    pkm_bag_fn *bag[PKM_ROW_DTYPES];
+    pkm_bag_fn *bag[PKM_READ_DTYPES];
     pkm_row_dots_fn *row_dots[PKM_ROW_DTYPES];
     pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */
     pkm_norm_moments_fn *norm_moments;
@@ -64,7 +65,7 @@ typedef struct pkm_kernels {
     pkm_block_product_fn *block_product[PKM_ROW_DTYPES];
     pkm_strip_product_fn *strip_product[PKM_ROW_DTYPES];
     pkm_pack_strips_fn *pack_strips[PKM_ROW_DTYPES];
-    pkm_matvec_fn *matvec[PKM_ROW_DTYPES];
+    pkm_matvec_fn *matvec[PKM_READ_DTYPES];
     pkm_transpose_fn *transpose[PKM_ROW_DTYPES];
     pkm_interleave_fn *interleave;
     pkm_column_sums_fn *column_sums[PKM_ROW_DTYPES];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors from rows of f32 or bf16; include after a vec_<isa>.h. `dtype` is a constant in every
- * use. */
+/* Vectors from rows of f32, bf16 or int8; include after a vec_<isa>.h. `dtype` is a constant in
+ * every use. */
 #ifndef PKM_KERNELS_ROW_SIMD_H
 #define PKM_KERNELS_ROW_SIMD_H
 
@@ -16,6 +16,8 @@ PKM_INLINE vec row_load(const void *values, pkm_dtype dtype, int64_t at, int64_t
 {
     if (dtype == PKM_F32)
         return vec_load((const float *)values + at, left);
+    if (dtype == PKM_I8)
+        return vec_load_i8((const int8_t *)values + at, left);
     return vec_load_bf16((const uint16_t *)values + at, left);
 }
 

@@ -49,6 +49,15 @@ static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
         _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p)), 16));
 }
 
+static inline vec vec_load_i8(const int8_t *p, int64_t left)
+{
+    int8_t some[VEC] = {0};
+
+    if (left < VEC)
+        p = memcpy(some, p, (size_t)left);
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
+}
+
 static inline vec vec_load_first(const uint16_t *pairs)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const void *)pairs), 16));

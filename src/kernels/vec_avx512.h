@@ -49,6 +49,12 @@ static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
+/* int8 elements as f32 */
+static inline vec vec_load_i8(const int8_t *p, int64_t left)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(vec_lanes(left), p)));
+}
+
 /* The first or second elements of VEC pairs of bf16, as f32. */
 static inline vec vec_load_first(const uint16_t *pairs)
 {

@@ -52,6 +52,14 @@ static inline vec vec_load_bf16(const uint16_t *p, int64_t left)
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
 }
 
+static inline vec vec_load_i8(const int8_t *p, int64_t left)
+{
+    int8_t some[2 * VEC] = {0};
+
+    memcpy(some, p, (size_t)(left < VEC ? left : VEC));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vld1_s8(some)))));
+}
+
 static inline vec vec_load_first(const uint16_t *pairs)
 {
     return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(pairs)), 16));

@@ -172,19 +172,20 @@ static pkm_head_rows out_rows(const pkm_node *node, void *data, const row_span *
     };
 }
 
-/* Columns of a head in the cached keys or values, from position 0 of the span's sequence. */
+/* Rows of a head in the cached keys or values, from position 0 of the span's sequence. */
 static pkm_head_rows cache_rows(const pkm_node *node, void *data, const row_span *span,
                                 int64_t head)
 {
     const pkm_attention_attr *attr = node->attr;
     const pkm_kv_cache_config *cache = &attr->cache->config;
     int64_t sequence = attr->layer * cache->n_sequences + span->sequence;
+    int64_t head_dim = cache->dim / attr->n_heads;
 
     return (pkm_head_rows){
         .data = data,
         .dtype = cache->dtype,
-        .first = sequence * cache->seq_len * cache->dim + head * (cache->dim / attr->n_heads),
-        .stride = cache->dim,
+        .first = (sequence * attr->n_heads + head) * cache->seq_len * head_dim,
+        .stride = head_dim,
     };
 }
 
@@ -230,23 +231,33 @@ static void forward_pair(int64_t pair, int thread, void *user)
     pkm_attention_head_forward(&head, &job->scratch[thread]);
 }
 
-/* Puts k and v of a span's rows behind the positions the cache holds. */
+/* to = part 1 or 2 (k or v) of a head's rows in qkv, behind the positions the cache holds. */
+static void append_head(const pkm_node *node, void *to, const row_span *span, int64_t head,
+                        int part)
+{
+    pkm_head_rows from = qkv_rows(node, node->in[0]->data, span, head, part);
+    pkm_head_rows rows = cache_rows(node, to, span, head);
+    size_t element = pkm_dtype_bytes(rows.dtype);
+
+    for (int64_t i = 0; i < span->n_rows; i++)
+        memcpy((char *)to + (size_t)(rows.first + (span->position + i) * rows.stride) * element,
+               (const char *)from.data + (size_t)(from.first + i * from.stride) * element,
+               (size_t)rows.stride * element);
+}
+
 static pkm_status cache_append(const pkm_node *node, const row_span *span)
 {
     const pkm_attention_attr *attr = node->attr;
     pkm_kv_cache *cache = attr->cache;
     int64_t index = attr->layer * cache->config.n_sequences + span->sequence;
-    size_t bytes = (size_t)cache->config.dim * pkm_dtype_bytes(cache->config.dtype);
-    const char *qkv = (const char *)node->in[0]->data + (size_t)span->row * 3 * bytes;
-    size_t to = (size_t)(index * cache->config.seq_len + span->position) * bytes;
 
     if (span->position > cache->filled[index])
         return pkm_fail(PKM_ERR_ARG, "sequence %lld goes on at position %lld, but %lld are cached",
                         (long long)span->sequence, (long long)span->position,
                         (long long)cache->filled[index]);
-    for (int64_t row = 0; row < span->n_rows; row++, qkv += 3 * bytes, to += bytes) {
-        memcpy((char *)cache->keys + to, qkv + bytes, bytes);
-        memcpy((char *)cache->values + to, qkv + 2 * bytes, bytes);
+    for (int64_t head = 0; head < attr->n_heads; head++) {
+        append_head(node, cache->keys, span, head, 1);
+        append_head(node, cache->values, span, head, 2);
     }
     cache->filled[index] = span->position + span->n_rows;
     return PKM_OK;

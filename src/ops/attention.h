@@ -27,7 +27,8 @@ typedef struct pkm_kv_cache_config {
 /* One thread at a time. Fields are read-only outside src/ops. */
 typedef struct pkm_kv_cache {
     pkm_kv_cache_config config;
-    void *keys, *values; /* [n_layers, n_sequences, seq_len, dim] */
+    void *keys, *values; /* [n_layers, n_sequences, heads, seq_len, dim / heads] */
+    size_t bytes;        /* of each */
     int64_t *filled;     /* [n_layers, n_sequences] positions that hold keys */
 } pkm_kv_cache;
 

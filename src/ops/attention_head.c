@@ -29,6 +29,7 @@ void pkm_attention_scratch_take(pkm_attention_scratch *scratch, pkm_arena *arena
     scratch->v_rows = pkm_arena_take(arena, all_keys, element);
     scratch->k_right_t = pkm_arena_take(arena, all_keys, element);
     scratch->v_right = pkm_arena_take(arena, all_keys, element);
+    scratch->positions = pkm_arena_take(arena, keys, sizeof *scratch->positions);
     if (dropout)
         scratch->mask = pkm_arena_take(arena, scores, sizeof(float));
     if (!backward)
@@ -173,10 +174,63 @@ static void forward_block(const pkm_attention_head *head, const pkm_attention_sc
     store_rows(&head->out, s->o, b->first, b->m, dim, false);
 }
 
+/* Rows that lie without gaps are cached ones; with a row or few to compute, laying all keys and
+ * values out anew for a product would take longer than reading them. */
+static bool reads_in_place(const pkm_attention_head *head)
+{
+    return head->n_rows <= PKM_ATTENTION_FEW && head->k.stride == head->head_dim &&
+           head->v.stride == head->head_dim && head->dropout <= 0 && head->lse == NULL;
+}
+
+/* What a product in bf16 would make of its left operand: decoding agrees with scoring. */
+static void round_operand(pkm_dtype operand, float *values, void *scratch, int64_t count)
+{
+    if (operand != PKM_BF16)
+        return;
+    pkm_kernels_get()->f32_to_bf16(scratch, values, count);
+    pkm_kernels_get()->bf16_to_f32(values, scratch, count);
+}
+
+/* out of query i: keys are read as a matrix times q, values as a bag of all rows. */
+static void forward_few(const pkm_attention_head *head, const pkm_attention_scratch *s, int64_t i)
+{
+    const pkm_kernels *kernels = pkm_kernels_get();
+    int64_t dim = head->head_dim, seen = head->n_before + i + 1;
+    const float *q;
+    float *p = s->scores;
+    const char *k = head->k.data, *v = head->v.data;
+    size_t element = pkm_dtype_bytes(head->k.dtype);
+    float top, sum;
+
+    q = pkm_values_read(head->q.data, head->q.dtype, head->q.first + i * head->q.stride, dim, s->o);
+    kernels->matvec[head->k.dtype](p, q, k + (size_t)head->k.first * element, dim, 1, seen, dim);
+    top = score_scale(head) * kernels->row_max(p, seen);
+    sum = kernels->exp_shift(p, p, score_scale(head), top, seen);
+    round_operand(s->operand, p, s->left, seen);
+    kernels->bag[head->v.dtype](s->o, v + (size_t)head->v.first * element, s->positions, p, 1, seen,
+                                dim);
+    kernels->vector_scale(s->o, s->o, 1.0f / sum, dim);
+    store_rows(&head->out, s->o, i, 1, dim, false);
+}
+
+static void forward_in_place(const pkm_attention_head *head, const pkm_attention_scratch *s)
+{
+    for (int64_t j = 0; j < head->n_before + head->n_rows; j++)
+        s->positions[j] = (int32_t)j;
+    for (int64_t i = 0; i < head->n_rows; i++)
+        forward_few(head, s, i);
+}
+
 void pkm_attention_head_forward(const pkm_attention_head *head,
                                 const pkm_attention_scratch *scratch)
 {
-    key_operands keys = key_operands_of(head, scratch, false);
+    key_operands keys;
+
+    if (reads_in_place(head)) {
+        forward_in_place(head, scratch);
+        return;
+    }
+    keys = key_operands_of(head, scratch, false);
 
     for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS) {
         query_block b = block_at(head, scratch, first);

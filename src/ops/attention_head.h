@@ -13,7 +13,7 @@
 #include "base/rng.h"
 #include "pkm/dtype.h"
 
-enum { PKM_ATTENTION_ROWS = 32 };
+enum { PKM_ATTENTION_ROWS = 32, PKM_ATTENTION_FEW = 4 };
 
 /* Rows of one head inside a wider buffer: row i starts at element first + i * stride. */
 typedef struct pkm_head_rows {
@@ -47,6 +47,7 @@ typedef struct pkm_attention_scratch {
     float *scores;                     /* [ATTENTION_ROWS, keys] */
     float *mask;                       /* [ATTENTION_ROWS, keys] dropout; NULL without */
     float *o;                          /* [ATTENTION_ROWS, head_dim] */
+    int32_t *positions;                /* [keys] 0, 1, 2, ...: all rows of the values */
     void *left;                        /* [ATTENTION_ROWS, keys] scores in operand dtype */
     void *q_rows, *k_rows, *v_rows;    /* rows of the head in operand dtype, where converted */
     void *k_right, *k_right_t;         /* keys and values as right operands, as they are */

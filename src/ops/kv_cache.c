@@ -27,9 +27,10 @@ pkm_status pkm_kv_cache_create(pkm_kv_cache **out, const pkm_kv_cache_config *co
     PKM_TRY(half_bytes(config, &bytes));
     PKM_TRY(pkm_alloc_array((void **)&cache, 1, sizeof *cache, "a KV cache"));
     cache->config = *config;
-    status = pkm_alloc(&cache->keys, bytes, "the keys of a KV cache");
+    cache->bytes = bytes;
+    status = pkm_pages_alloc(&cache->keys, bytes, "the keys of a KV cache");
     if (status == PKM_OK)
-        status = pkm_alloc(&cache->values, bytes, "the values of a KV cache");
+        status = pkm_pages_alloc(&cache->values, bytes, "the values of a KV cache");
     if (status == PKM_OK)
         status =
             pkm_alloc_array((void **)&cache->filled,
@@ -47,8 +48,8 @@ void pkm_kv_cache_destroy(pkm_kv_cache *cache)
 {
     if (cache == NULL)
         return;
-    pkm_free(cache->keys);
-    pkm_free(cache->values);
+    pkm_pages_free(cache->keys, cache->bytes);
+    pkm_pages_free(cache->values, cache->bytes);
     pkm_free(cache->filled);
     pkm_free(cache);
 }

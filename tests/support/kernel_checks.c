@@ -31,6 +31,19 @@ uint16_t *guarded_bf16(int64_t n, check_input input, uint64_t seed)
     return out;
 }
 
+int8_t *guarded_i8(int64_t n, check_input input, uint64_t seed)
+{
+    float *values = guarded_f32(n, CHECK_NORMAL, seed);
+    int8_t *out = guard_alloc((size_t)n);
+
+    if (input == CHECK_INTEGERS)
+        fill_integers(values, n, seed, INT8_MIN, INT8_MAX);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (int8_t)lrintf(values[i]);
+    guard_free(values, (size_t)n * sizeof *values);
+    return out;
+}
+
 int32_t *guarded_ids(int64_t n, uint64_t seed, int32_t below)
 {
     int32_t *out = guard_alloc((size_t)n * sizeof *out);

@@ -13,6 +13,8 @@ enum { N_WIDTHS = sizeof widths / sizeof widths[0], N_ROWS = 11, MAX_WIDTH = 600
 /* A table of N_ROWS rows. */
 static void *guarded_table(pkm_dtype dtype, int64_t width, check_input input, uint64_t seed)
 {
+    if (dtype == PKM_I8)
+        return guarded_i8(N_ROWS * width, input, seed);
     return dtype == PKM_F32 ? (void *)guarded_f32(N_ROWS * width, input, seed)
                             : guarded_bf16(N_ROWS * width, input, seed);
 }
@@ -50,6 +52,11 @@ void check_bag_f32(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
 void check_bag_bf16(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
 {
     check_bag(got, want, PKM_BF16, label);
+}
+
+void check_bag_i8(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
+{
+    check_bag(got, want, PKM_I8, label);
 }
 
 /* Groups of rows in no order, with 0 to 5 hits each, on N_ROWS upstream rows. */
