@@ -479,7 +479,7 @@ static void test_errors(void **state)
     check_fails(pkm_dense_create(&dense, &config), PKM_ERR_SHAPE, "too large", NULL);
     config.n_in = config.n_out = 4;
     config.compute = PKM_U8;
-    check_fails(pkm_dense_create(&dense, &config), PKM_ERR_ARG, "dtype 3", NULL);
+    check_fails(pkm_dense_create(&dense, &config), PKM_ERR_ARG, "dtype 4", NULL);
     assert_null(dense);
     pkm_dense_destroy(NULL);
 }

@@ -2,6 +2,8 @@
 /* Sizes that do not fit are refused wherever the library takes one, and nothing wraps before. */
 #include "base/size.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "pkm/memory.h"
 #include "support/check.h"
@@ -48,6 +50,46 @@ static void test_arena(void **state)
     check_fails(pkm_alloc_grow(&pages, 0, SIZE_MAX / 4, 8, "a list"), PKM_ERR_NOMEM, "a list",
                 NULL);
     assert_null(pages);
+}
+
+/* Pages of address space of this process. */
+static long mapped_pages(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    long pages = 0;
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%ld", &pages), 1);
+    (void)fclose(file);
+    return pages;
+}
+
+/* Blocks begin where a huge page can, are zero and writable to the last byte, and leave nothing. */
+static void test_pages(void **state)
+{
+    enum { MIB = 1 << 20, ROUNDS = 100 };
+    static const size_t sizes[] = {0,           1,       4096,    4097,
+                                   MIB - 1,     MIB,     2 * MIB, 2 * MIB + 1,
+                                   3 * MIB - 1, 3 * MIB, 7 * MIB, 8 * MIB + 5};
+    long before = mapped_pages();
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            void *pages;
+            char *bytes;
+
+            check_ok(pkm_pages_alloc(&pages, sizes[i], "pages"));
+            assert_int_equal((uintptr_t)pages % ((size_t)2 * MIB), 0);
+            bytes = pages;
+            for (size_t at = 0; round == 0 && at < sizes[i]; at++) {
+                assert_int_equal(bytes[at], 0);
+                bytes[at] = 1;
+            }
+            pkm_pages_free(pages, sizes[i]);
+        }
+    }
+    assert_in_range(mapped_pages(), 0, before + ROUNDS);
 }
 
 static const pkm_memory_config small_layer = {
@@ -186,7 +228,7 @@ int main(void)
         cmocka_unit_test(test_saturating), cmocka_unit_test(test_arena),
         cmocka_unit_test(test_layers),     cmocka_unit_test(test_tables_that_do_not_fit),
         cmocka_unit_test(test_stores),     cmocka_unit_test(test_pure_functions),
-        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_calls),      cmocka_unit_test(test_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
