@@ -397,7 +397,7 @@ static void test_refusals(void **state)
     check_fails(pkm_store_create(&fixed, &config), PKM_ERR_ARG, "value_dim is -1", NULL);
     config.value_dim = 2;
     config.dtype = PKM_U8;
-    check_fails(pkm_store_create(&fixed, &config), PKM_ERR_ARG, "dtype is 3", NULL);
+    check_fails(pkm_store_create(&fixed, &config), PKM_ERR_ARG, "dtype is 4", NULL);
 }
 
 int main(void)
