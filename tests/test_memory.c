@@ -323,7 +323,7 @@ static void test_option_mistakes(void **state)
     refuse(options, "grad_accum is -2");
     options = base_options();
     options.precision = PKM_I32;
-    refuse(options, "precision is 2");
+    refuse(options, "precision is 3");
     options = base_options();
     options.lr = NAN;
     refuse(options, "lr is nan");
@@ -335,7 +335,7 @@ static void test_option_mistakes(void **state)
     refuse(options, "clip is inf");
     options = base_options();
     options.value_dtype = PKM_U8;
-    refuse(options, "value_dtype is 3");
+    refuse(options, "value_dtype is 4");
     options = base_options();
     options.value_optimizer = (pkm_value_optimizer)5;
     refuse(options, "value_optimizer is 5");
