@@ -41,3 +41,9 @@ pkm_status pkm_scratch_file_map(void **out, const char *path, size_t bytes)
     (void)pkm_io()->close(file);
     return status;
 }
+
+void pkm_scratch_file_unmap(void *pages, size_t bytes)
+{
+    if (pages != NULL)
+        (void)munmap(pages, bytes);
+}

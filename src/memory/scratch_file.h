@@ -10,8 +10,11 @@
 /*
  * *out = `bytes` zeroed bytes mapped from a new file at `path`, whose blocks are allocated at once
  * (a full disk is an error here, not a signal later). The name is removed as soon as the file is
- * mapped: nothing is left behind, whatever ends the process. Released by pkm_pages_free.
+ * mapped: nothing is left behind, whatever ends the process.
  */
 pkm_status pkm_scratch_file_map(void **out, const char *path, size_t bytes);
+
+/* NULL is allowed. */
+void pkm_scratch_file_unmap(void *pages, size_t bytes);
 
 #endif

@@ -43,8 +43,8 @@ typedef struct hit_log {
 struct pkm_store {
     pkm_store_config config;
     char name[PKM_PARAM_NAME];
-    pkm_rows rows; /* values and moments, in `pages` */
-    void *pages;
+    pkm_rows rows; /* values and moments, in one of the next two; the other is NULL */
+    void *pages, *file;
     size_t pages_bytes;
     pkm_row_ahead ahead; /* of a table that lies in a mapped file */
     hit_log log;
@@ -77,11 +77,11 @@ static pkm_status allocate_table(pkm_store *store, const char *map_path)
         return pkm_fail(PKM_ERR_NOMEM, "a value table of %lld x %lld does not fit any memory",
                         (long long)store->config.slots, (long long)store->config.value_dim);
     if (map_path != NULL)
-        PKM_TRY(pkm_scratch_file_map(&store->pages, map_path, arena.used));
+        PKM_TRY(pkm_scratch_file_map(&store->file, map_path, arena.used));
     else
         PKM_TRY(pkm_pages_alloc(&store->pages, arena.used, "a value table"));
     store->pages_bytes = arena.used;
-    arena = (pkm_arena){.base = store->pages};
+    arena = (pkm_arena){.base = map_path != NULL ? store->file : store->pages};
     carve_table(store, &arena);
     return PKM_OK;
 }
@@ -140,6 +140,7 @@ void pkm_store_destroy(pkm_store *store)
     if (store == NULL)
         return;
     pkm_pages_free(store->pages, store->pages_bytes);
+    pkm_scratch_file_unmap(store->file, store->pages_bytes);
     pkm_pages_free(store->log.pages, store->log.pages_bytes);
     pkm_row_ahead_release(&store->ahead);
     pkm_free(store->scratch);
