@@ -13,9 +13,10 @@ pkm_status pkm_row_ahead_init(pkm_row_ahead *out, size_t table_bytes)
 {
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t pages = table_bytes / page_bytes + 2; /* arrays need not begin with a page */
+    size_t words = pages / WORD_BITS + 1;
 
     out->page_bytes = page_bytes;
-    return pkm_alloc_array((void **)&out->asked, pages / WORD_BITS + 1, sizeof *out->asked,
+    return pkm_alloc_array((void **)&out->asked, words, sizeof *out->asked,
                            "the pages of a mapped table");
 }
 
