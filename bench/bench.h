@@ -42,5 +42,8 @@ extern const pkm_bench pkm_bench_ceilings; /* what bounds the others: memory, pr
 extern const pkm_bench pkm_bench_search;   /* product-key search alone */
 extern const pkm_bench pkm_bench_layer;    /* a memory layer: forward, backward, step */
 extern const pkm_bench pkm_bench_train;    /* a training step of a whole model, and its profile */
+extern const pkm_bench pkm_bench_score;    /* the forward pass of scoring */
+extern const pkm_bench pkm_bench_decode;   /* one sequence, token by token */
+extern const pkm_bench pkm_bench_tokenize; /* encoding, and learning a vocabulary */
 
 #endif

@@ -6,7 +6,6 @@
  */
 #include <stdio.h>
 
-#include "base/threads.h"
 #include "peak.h"
 #include "product.h"
 #include "row_table.h"
@@ -42,14 +41,6 @@ static const pkm_option rows[] = {
     {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "7", NULL, "", NULL, "measured runs"},
 };
 
-/* The numbers of threads to measure with: one, and all where these are more. */
-static int thread_counts(int out[2])
-{
-    out[0] = 1;
-    out[1] = pkm_threads();
-    return out[1] > 1 ? 2 : 1;
-}
-
 typedef struct walk_ceilings {
     pkm_row_table table;
     bool random;
@@ -58,7 +49,7 @@ typedef struct walk_ceilings {
 static pkm_status add_walks(pkm_measure *measure, void *user)
 {
     const walk_ceilings *what = user;
-    int threads[2], n = thread_counts(threads);
+    int threads[2], n = pkm_bench_threads(threads);
     pkm_row_walk walk = what->table.walk;
     char name[PKM_TASK_NAME];
 
@@ -100,7 +91,7 @@ typedef struct shape_ceilings {
 static pkm_status add_products(pkm_measure *measure, void *user)
 {
     const shape_ceilings *what = user;
-    int threads[2], n = thread_counts(threads), peak;
+    int threads[2], n = pkm_bench_threads(threads), peak;
 
     for (int i = 0; i < n; i++) {
         PKM_TRY(pkm_peak_add(measure, &peak, what->shape.compute, threads[i]));

@@ -12,36 +12,9 @@
 #include "store_walk.h"
 #include "tape_bench.h"
 
-typedef struct train_values {
-    int64_t vocab_size, runs;
-    bool profile;
-} train_values;
-
-static const pkm_option rows[] = {
-    {.name = "vocab_size",
-     .type = PKM_OPTION_INT,
-     .offset = offsetof(train_values, vocab_size),
-     .min = 2,
-     .max = 1000000,
-     .preset = "8192",
-     .unit = "tokens",
-     .help = "vocabulary of the model"},
-    {.name = "runs",
-     .type = PKM_OPTION_INT,
-     .offset = offsetof(train_values, runs),
-     .min = 1,
-     .max = 1000000,
-     .preset = "10",
-     .help = "measured steps"},
-    {.name = "profile",
-     .type = PKM_OPTION_BOOL,
-     .offset = offsetof(train_values, profile),
-     .help = "a figure for each operation of the model, forward and backward"},
-};
-
 /* A model on its tape. */
 typedef struct train_bench {
-    const train_values *values;
+    const pkm_tape_values *values;
     pkm_tape_bench model;
     float *seed_grad; /* [n_rows], d loss of a row */
     float lr, value_lr;
@@ -233,6 +206,6 @@ static pkm_status run(const void *values, const pkm_train_options *training, pkm
 
 const pkm_bench pkm_bench_train = {
     .name = "train",
-    .options = {rows, (int)(sizeof rows / sizeof rows[0]), sizeof(train_values)},
+    .options = {pkm_tape_rows, PKM_TAPE_ROWS, sizeof(pkm_tape_values)},
     .run_training = run,
 };

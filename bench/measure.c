@@ -237,3 +237,10 @@ pkm_status pkm_measure_all(int64_t runs, pkm_measure_tasks add, void *what, pkm_
     pkm_measure_destroy(measure);
     return status;
 }
+
+int pkm_bench_threads(int out[2])
+{
+    out[0] = 1;
+    out[1] = pkm_threads();
+    return out[1] > 1 ? 2 : 1;
+}

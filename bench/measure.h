@@ -72,6 +72,9 @@ typedef pkm_status (*pkm_measure_tasks)(pkm_measure *measure, void *what);
 pkm_status pkm_measure_all(int64_t runs, pkm_measure_tasks add, void *what, pkm_bench_sink sink,
                            void *user);
 
+/* The numbers of threads to measure with: one, and all where these are more; returns how many. */
+int pkm_bench_threads(int out[2]);
+
 /* Fills runs, min_s, median_s and max_s of figure from seconds[0..runs), which are sorted. */
 void pkm_bench_summarise(pkm_bench_figure *figure, double *seconds, int64_t runs);
 

@@ -14,6 +14,16 @@
  */
 enum { TABLE_BYTES = 1 << 28, VISIT_BYTES = 1 << 24, IN_ORDER_BYTES = 4096 };
 
+#define AT(field) offsetof(pkm_tape_values, field)
+
+const pkm_option pkm_tape_rows[PKM_TAPE_ROWS] = {
+    {"vocab_size", PKM_OPTION_INT, AT(vocab_size), 2, 1000000, "8192", NULL, "tokens", NULL,
+     "vocabulary of the model"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "10", NULL, "", NULL, "measured runs"},
+    {"profile", PKM_OPTION_BOOL, AT(profile), 0, 0, NULL, NULL, NULL, NULL,
+     "a figure for each operation of the model, either way"},
+};
+
 /* What a node's own clock said before; its node and way. */
 typedef struct pkm_node_clock {
     const pkm_node *node;

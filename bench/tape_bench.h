@@ -10,6 +10,15 @@
 #include "models/gpt.h"
 #include "row_table.h"
 
+/* The options of benchmarks that run a tape. */
+typedef struct pkm_tape_values {
+    int64_t vocab_size, runs;
+    bool profile;
+} pkm_tape_values;
+
+enum { PKM_TAPE_ROWS = 3 };
+extern const pkm_option pkm_tape_rows[PKM_TAPE_ROWS];
+
 typedef struct pkm_tape_bench {
     pkm_gpt *gpt;
     pkm_tape *tape;

@@ -125,7 +125,7 @@ static const cmd commands[] = {
         .name = "bench",
         .summary = "speed of this machine with this build",
         .run = cmd_group,
-        .args = "ceilings|search|layer|train",
+        .args = "ceilings|search|layer|train|score|decode|tokenize",
         .max_args = CMD_ANY_ARGS,
     },
     {
@@ -156,6 +156,29 @@ static const cmd commands[] = {
         .options = &cmd_bench_options,
         .training = true,
         .bench = &pkm_bench_train,
+    },
+    {
+        .name = "bench score",
+        .summary = "scoring tokens with a whole model",
+        .run = cmd_bench,
+        .options = &cmd_bench_options,
+        .training = true,
+        .bench = &pkm_bench_score,
+    },
+    {
+        .name = "bench decode",
+        .summary = "one sequence, token by token",
+        .run = cmd_bench,
+        .options = &cmd_bench_options,
+        .training = true,
+        .bench = &pkm_bench_decode,
+    },
+    {
+        .name = "bench tokenize",
+        .summary = "encoding text, and learning a vocabulary",
+        .run = cmd_bench,
+        .options = &cmd_bench_options,
+        .bench = &pkm_bench_tokenize,
     },
     {
         .name = "demo",

@@ -101,6 +101,9 @@ def main(pkm, work, schemas, *text):
     check("bench", "bench", "ceilings", *CEILINGS, "--json")
     check("bench", "bench", "search", *BENCH, "--json")
     check("bench", "bench", "layer", *BENCH, "--json")
+    check("bench", "bench", "score", *SHAPE, *MEMORY, "--runs", 1, "--vocab-size", 400, "--json")
+    check("bench", "bench", "decode", *SHAPE, *MEMORY, "--runs", 1, "--context", 2, "--new-tokens", 2, "--json")
+    check("bench", "bench", "tokenize", "--text", text[0], "--runs", 1, "--vocab-size", 300, "--json")
     check("bench", "bench", "train", *SHAPE, *MEMORY, "--runs", 1, "--vocab-size", 400, "--json")
 
     for name, count in checker.checked.items():
