@@ -69,11 +69,14 @@ static pkm_status pack(void *user)
 }
 
 static bool select_nothing(int32_t *restrict ids, float *restrict scores, float *const halves[2],
-                           const pkm_select_plan *plan, const pkm_select_scratch *scratch)
+                           int64_t n_rows, int64_t out_stride, const pkm_select_plan *plan,
+                           const pkm_select_scratch *scratch)
 {
     (void)ids;
     (void)scores;
     (void)halves;
+    (void)n_rows;
+    (void)out_stride;
     (void)plan;
     (void)scratch;
     return true;

@@ -121,6 +121,7 @@ static const pkm_kernel_row rows[] = {
     ROW(half_scores[PKM_BF16], PKM_ISA_AMX, pkm_half_scores_bf16_amx),
     ROW(select, PKM_ISA_AVX2, pkm_select_avx2),
     ROW(select, PKM_ISA_AVX512, pkm_select_avx512),
+    ROW(select, PKM_ISA_AVX512BF16, pkm_select_avx512bf16),
     ROW(bag[PKM_F32], PKM_ISA_AVX2, pkm_bag_f32_avx2),
     ROW(bag[PKM_F32], PKM_ISA_AVX512, pkm_bag_f32_avx512),
     ROW(bag[PKM_BF16], PKM_ISA_AVX2, pkm_bag_bf16_avx2),

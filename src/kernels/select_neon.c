@@ -4,9 +4,8 @@
 #include "kernels/select_simd.h"
 
 bool pkm_select_neon(int32_t *restrict ids, float *restrict scores, float *const halves[2],
-                     const pkm_select_plan *plan, const pkm_select_scratch *scratch)
+                     int64_t n_rows, int64_t out_stride, const pkm_select_plan *plan,
+                     const pkm_select_scratch *scratch)
 {
-    if (plan->topk <= PKM_SELECT_LISTED && select_listed(ids, scores, halves, plan))
-        return true;
-    return pkm_select_ref(ids, scores, halves, plan, scratch);
+    return select_all(ids, scores, halves, n_rows, out_stride, plan, scratch);
 }

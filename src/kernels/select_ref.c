@@ -83,12 +83,17 @@ static void merge_sums(int32_t *restrict ids, float *restrict scores, const pkm_
 }
 
 bool pkm_select_ref(int32_t *restrict ids, float *restrict scores, float *const halves[2],
-                    const pkm_select_plan *plan, const pkm_select_scratch *scratch)
+                    int64_t n_rows, int64_t out_stride, const pkm_select_plan *plan,
+                    const pkm_select_scratch *scratch)
 {
+    int64_t stride = ((int64_t)plan->n_keys + 63) / 64 * 64;
     bool finite = true;
 
-    for (int h = 0; h < 2; h++)
-        finite &= rank_half(scratch->index[h], scratch->score[h], halves[h], plan, scratch->heap);
-    merge_sums(ids, scores, plan, scratch);
+    for (int64_t r = 0; r < n_rows; r++) {
+        for (int h = 0; h < 2; h++)
+            finite &= rank_half(scratch->index[h], scratch->score[h], halves[h] + r * stride, plan,
+                                scratch->heap);
+        merge_sums(ids + r * out_stride, scores + r * out_stride, plan, scratch);
+    }
     return finite;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef __m256 vec;
-typedef __m256i vec_counts;
+typedef __m256i vec_int;
 
 enum { VEC = 8, VEC_TILE = 2 };
 
@@ -17,6 +17,36 @@ static inline __m256i vec_lanes(int64_t left)
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
 
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(left >= VEC ? VEC : (int)left), lane);
+}
+
+static inline vec_int vec_int_set(int32_t x)
+{
+    return _mm256_set1_epi32(x);
+}
+
+static inline vec_int vec_int_lanes(void)
+{
+    return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+static inline vec_int vec_int_load(const int32_t *p)
+{
+    return _mm256_loadu_si256((const void *)p);
+}
+
+static inline void vec_int_store(int32_t *p, vec_int x)
+{
+    _mm256_storeu_si256((void *)p, x);
+}
+
+static inline vec_int vec_int_add(vec_int a, vec_int b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+static inline vec_int vec_int_mul(vec_int a, vec_int b)
+{
+    return _mm256_mullo_epi32(a, b);
 }
 
 static inline vec vec_set(float x)
@@ -193,45 +223,65 @@ static inline uint64_t vec_reaches(vec a, vec b)
     return (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ));
 }
 
-static inline int32_t vec_store_lanes(int32_t *out, uint64_t lanes, int32_t first)
+static inline vec vec_by_bit(vec x, vec y, int bit)
+{
+    __m256i odd = _mm256_cmpeq_epi32(_mm256_and_si256(vec_int_lanes(), _mm256_set1_epi32(bit)),
+                                     _mm256_set1_epi32(bit));
+
+    return _mm256_blendv_ps(x, y, _mm256_castsi256_ps(odd));
+}
+
+static inline vec vec_flip(vec x, int flip)
+{
+    return _mm256_permutevar8x32_ps(x, _mm256_xor_si256(vec_int_lanes(), _mm256_set1_epi32(flip)));
+}
+
+static inline vec vec_gather(const float *p, const int32_t *at)
+{
+    return _mm256_i32gather_ps(p, vec_int_load(at), sizeof *p);
+}
+
+/* The numbers of the lanes whose bit is set, then zeros. */
+static inline vec_int vec_picked(uint64_t lanes)
 {
     /* A byte of ones per lane whose bit is set picks that lane's number. */
     uint64_t picked = _pdep_u64(lanes, 0x0101010101010101u) * 255;
     uint64_t packed = _pext_u64(0x0706050403020100u, picked);
-    __m256i numbers = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)packed));
 
-    _mm256_storeu_si256((void *)out, _mm256_add_epi32(_mm256_set1_epi32(first), numbers));
-    return __builtin_popcountll(lanes);
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)packed));
 }
 
-static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
+static inline void vec_store_some(float *p, vec x, uint64_t lanes)
 {
-    return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_GE_OQ)));
+    _mm256_storeu_ps(p, _mm256_permutevar8x32_ps(x, vec_picked(lanes)));
 }
 
-static inline vec_counts vec_count_gt(vec_counts counts, vec a, vec b)
+static inline void vec_int_store_some(int32_t *p, vec_int x, uint64_t lanes)
+{
+    vec_int_store(p, _mm256_permutevar8x32_epi32(x, vec_picked(lanes)));
+}
+
+static inline int32_t vec_store_numbers(int32_t *out, uint64_t bits, int32_t first)
+{
+    for (int32_t i = 0; i < 64; i += VEC) {
+        uint64_t lanes = bits >> i & 0xff;
+
+        vec_int_store(out, vec_int_add(vec_int_set(first + i), vec_picked(lanes)));
+        out += __builtin_popcountll(lanes);
+    }
+    return __builtin_popcountll(bits);
+}
+
+static inline vec_int vec_count_greater(vec_int counts, vec a, vec b)
 {
     return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
 }
 
-static inline vec_counts vec_count_before(vec_counts counts, vec a, vec b, int lane)
+static inline vec_int vec_count_tied(vec_int counts, vec a, vec b, vec_int i, vec_int j)
 {
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256 after = _mm256_castsi256_ps(_mm256_cmpgt_epi32(lanes, _mm256_set1_epi32(lane)));
-    __m256 tie = _mm256_and_ps(after, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
-    __m256 before = _mm256_or_ps(tie, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+    __m256i equal = _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_EQ_OQ));
 
-    return _mm256_sub_epi32(counts, _mm256_castps_si256(before));
-}
-
-static inline vec_counts vec_counts_zero(void)
-{
-    return _mm256_setzero_si256();
-}
-
-static inline void vec_counts_store(int32_t *p, vec_counts counts)
-{
-    _mm256_storeu_si256((void *)p, counts);
+    return _mm256_sub_epi32(counts, _mm256_and_si256(equal, _mm256_cmpgt_epi32(j, i)));
 }
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 typedef __m512 vec;
-typedef __m512i vec_counts;
+typedef __m512i vec_int; /* VEC numbers of 32 bits */
 
 /* Lanes; vectors per row of a tile of 4 rows that the registers hold. */
 enum { VEC = 16, VEC_TILE = 4 };
@@ -19,6 +19,37 @@ enum { VEC = 16, VEC_TILE = 4 };
 static inline __mmask16 vec_lanes(int64_t left)
 {
     return (__mmask16)(left >= VEC ? 0xffffu : (1u << left) - 1);
+}
+
+static inline vec_int vec_int_set(int32_t x)
+{
+    return _mm512_set1_epi32(x);
+}
+
+/* 0, 1, 2, ... */
+static inline vec_int vec_int_lanes(void)
+{
+    return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+static inline vec_int vec_int_load(const int32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+static inline void vec_int_store(int32_t *p, vec_int x)
+{
+    _mm512_storeu_si512(p, x);
+}
+
+static inline vec_int vec_int_add(vec_int a, vec_int b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+static inline vec_int vec_int_mul(vec_int a, vec_int b)
+{
+    return _mm512_mullo_epi32(a, b);
 }
 
 static inline vec vec_set(float x)
@@ -183,48 +214,77 @@ static inline uint64_t vec_reaches(vec a, vec b)
     return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
 }
 
-/* out[0], out[1], ... = first + each lane whose bit is set; a whole vector is written. Returns how
- * many bits are set. */
-static inline int32_t vec_store_lanes(int32_t *out, uint64_t lanes, int32_t first)
+/* Lane i of x where bit `bit` of i is clear, else of y. */
+static inline vec vec_by_bit(vec x, vec y, int bit)
 {
-    __m512i numbers =
-        _mm512_add_epi32(_mm512_set1_epi32(first),
-                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32((__mmask16)lanes, numbers));
-    return __builtin_popcountll(lanes);
+    return _mm512_mask_blend_ps(_mm512_test_epi32_mask(vec_int_lanes(), _mm512_set1_epi32(bit)), x,
+                                y);
 }
 
-/* One more in the lanes where a >= b; where a > b; where a > b, or a == b in a lane after `lane`.
- */
-static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
+/* Lane i becomes lane i ^ flip. */
+static inline vec vec_flip(vec x, int flip)
 {
-    return _mm512_mask_add_epi32(counts, _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), counts,
-                                 _mm512_set1_epi32(1));
+    return _mm512_permutexvar_ps(_mm512_xor_si512(vec_int_lanes(), _mm512_set1_epi32(flip)), x);
 }
 
-static inline vec_counts vec_count_gt(vec_counts counts, vec a, vec b)
+static inline vec vec_gather(const float *p, const int32_t *at)
+{
+    return _mm512_i32gather_ps(_mm512_loadu_si512(at), p, sizeof *p);
+}
+
+/* p[0], p[1], ... = the lanes whose bit is set; a whole vector is written. */
+static inline void vec_store_some(float *p, vec x, uint64_t lanes)
+{
+    _mm512_storeu_ps(p, _mm512_maskz_compress_ps((__mmask16)lanes, x));
+}
+
+static inline void vec_int_store_some(int32_t *p, vec_int x, uint64_t lanes)
+{
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi32((__mmask16)lanes, x));
+}
+
+/* out[0], out[1], ... = first + the number of each of 64 bits that is set; room for 64 is used.
+ * Returns how many are set. */
+static inline int32_t vec_store_numbers(int32_t *out, uint64_t bits, int32_t first)
+{
+#ifdef __AVX512VBMI2__
+    const __m512i step = _mm512_set1_epi32(0x04040404);
+    __m512i lanes =
+        _mm512_add_epi8(_mm512_mullo_epi32(vec_int_lanes(), step), _mm512_set1_epi32(0x03020100));
+    __m512i numbers = _mm512_maskz_compress_epi8(bits, lanes), base = _mm512_set1_epi32(first);
+
+    _mm512_storeu_si512(
+        out, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(numbers))));
+    for (int32_t i = VEC; i < __builtin_popcountll(bits); i += VEC) {
+        numbers = _mm512_shuffle_i32x4(numbers, numbers, 0x39); /* the next 16 bytes */
+        _mm512_storeu_si512(
+            out + i, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(numbers))));
+    }
+#else
+    for (int32_t i = 0; i < 64; i += VEC) {
+        uint64_t lanes = bits >> i & 0xffff;
+
+        vec_int_store_some(out, vec_int_add(vec_int_set(first + i), vec_int_lanes()), lanes);
+        out += __builtin_popcountll(lanes);
+    }
+#endif
+    return __builtin_popcountll(bits);
+}
+
+/* One more in the lanes where a > b. */
+static inline vec_int vec_count_greater(vec_int counts, vec a, vec b)
 {
     return _mm512_mask_add_epi32(counts, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), counts,
                                  _mm512_set1_epi32(1));
 }
 
-static inline vec_counts vec_count_before(vec_counts counts, vec a, vec b, int lane)
+/* One more in the lanes where a == b and i < j. */
+static inline vec_int vec_count_tied(vec_int counts, vec a, vec b, vec_int i, vec_int j)
 {
-    __mmask16 tie = _mm512_mask_cmp_ps_mask((__mmask16)(0xfffeu << lane), a, b, _CMP_EQ_OQ);
+    __mmask16 before = _mm512_cmplt_epi32_mask(i, j);
 
-    return _mm512_mask_add_epi32(counts, tie | _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), counts,
+    return _mm512_mask_add_epi32(counts, _mm512_mask_cmp_ps_mask(before, a, b, _CMP_EQ_OQ), counts,
                                  _mm512_set1_epi32(1));
-}
-
-static inline vec_counts vec_counts_zero(void)
-{
-    return _mm512_setzero_si512();
-}
-
-static inline void vec_counts_store(int32_t *p, vec_counts counts)
-{
-    _mm512_storeu_si512(p, counts);
 }
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef float32x4_t vec;
-typedef int32x4_t vec_counts;
+typedef int32x4_t vec_int;
 
 enum { VEC = 4, VEC_TILE = 4 };
 
@@ -17,6 +17,38 @@ static inline uint32x4_t vec_lanes(int64_t left)
     static const int32_t lane[VEC] = {0, 1, 2, 3};
 
     return vcltq_s32(vld1q_s32(lane), vdupq_n_s32(left >= VEC ? VEC : (int32_t)left));
+}
+
+static inline vec_int vec_int_set(int32_t x)
+{
+    return vdupq_n_s32(x);
+}
+
+static inline vec_int vec_int_lanes(void)
+{
+    static const int32_t lane[VEC] = {0, 1, 2, 3};
+
+    return vld1q_s32(lane);
+}
+
+static inline vec_int vec_int_load(const int32_t *p)
+{
+    return vld1q_s32(p);
+}
+
+static inline void vec_int_store(int32_t *p, vec_int x)
+{
+    vst1q_s32(p, x);
+}
+
+static inline vec_int vec_int_add(vec_int a, vec_int b)
+{
+    return vaddq_s32(a, b);
+}
+
+static inline vec_int vec_int_mul(vec_int a, vec_int b)
+{
+    return vmulq_s32(a, b);
 }
 
 static inline vec vec_set(float x)
@@ -167,43 +199,65 @@ static inline uint64_t vec_reaches(vec a, vec b)
     return vaddvq_u32(vandq_u32(vcgeq_f32(a, b), vld1q_u32(bit)));
 }
 
-static inline int32_t vec_store_lanes(int32_t *out, uint64_t lanes, int32_t first)
+static inline vec vec_by_bit(vec x, vec y, int bit)
+{
+    return vbslq_f32(vtstq_s32(vec_int_lanes(), vdupq_n_s32(bit)), y, x);
+}
+
+static inline vec vec_flip(vec x, int flip)
+{
+    if (flip & 1)
+        x = vrev64q_f32(x);
+    return flip & 2 ? vextq_f32(x, x, 2) : x;
+}
+
+static inline vec vec_gather(const float *p, const int32_t *at)
+{
+    const float some[VEC] = {p[at[0]], p[at[1]], p[at[2]], p[at[3]]};
+
+    return vld1q_f32(some);
+}
+
+static inline void vec_int_store_some(int32_t *p, vec_int x, uint64_t lanes)
+{
+    int32_t all[VEC];
+
+    vst1q_s32(all, x);
+    for (int32_t lane = 0; lane < VEC; lane++) {
+        *p = all[lane];
+        p += lanes >> lane & 1;
+    }
+}
+
+static inline void vec_store_some(float *p, vec x, uint64_t lanes)
+{
+    float all[VEC];
+
+    vst1q_f32(all, x);
+    for (int32_t lane = 0; lane < VEC; lane++) {
+        *p = all[lane];
+        p += lanes >> lane & 1;
+    }
+}
+
+static inline int32_t vec_store_numbers(int32_t *out, uint64_t bits, int32_t first)
 {
     int32_t count = 0;
 
-    for (int32_t lane = 0; lane < VEC; lane++) {
-        out[count] = first + lane;
-        count += (int32_t)(lanes >> lane & 1);
-    }
+    for (; bits != 0; bits &= bits - 1)
+        out[count++] = first + __builtin_ctzll(bits);
     return count;
 }
 
 /* A lane of a comparison that holds is -1. */
-static inline vec_counts vec_count_ge(vec_counts counts, vec a, vec b)
-{
-    return vsubq_s32(counts, vreinterpretq_s32_u32(vcgeq_f32(a, b)));
-}
-
-static inline vec_counts vec_count_gt(vec_counts counts, vec a, vec b)
+static inline vec_int vec_count_greater(vec_int counts, vec a, vec b)
 {
     return vsubq_s32(counts, vreinterpretq_s32_u32(vcgtq_f32(a, b)));
 }
 
-static inline vec_counts vec_count_before(vec_counts counts, vec a, vec b, int lane)
+static inline vec_int vec_count_tied(vec_int counts, vec a, vec b, vec_int i, vec_int j)
 {
-    uint32x4_t tie = vbicq_u32(vceqq_f32(a, b), vec_lanes(lane + 1));
-
-    return vsubq_s32(counts, vreinterpretq_s32_u32(vorrq_u32(tie, vcgtq_f32(a, b))));
-}
-
-static inline vec_counts vec_counts_zero(void)
-{
-    return vdupq_n_s32(0);
-}
-
-static inline void vec_counts_store(int32_t *p, vec_counts counts)
-{
-    vst1q_s32(p, counts);
+    return vsubq_s32(counts, vreinterpretq_s32_u32(vandq_u32(vceqq_f32(a, b), vcltq_s32(i, j))));
 }
 
 #endif

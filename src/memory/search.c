@@ -193,7 +193,7 @@ static void search_block(int64_t task, int thread, void *user)
     const pkm_search_config *config = &search->config;
     int64_t head = task % config->heads, first = task / config->heads * BLOCK_ROWS;
     int64_t n_rows = pkm_min_i64(BLOCK_ROWS, call->n_rows - first);
-    int64_t n_scores = search->n_panels * PKM_PANEL_KEYS;
+    int64_t at = (first * config->heads + head) * config->topk;
     pkm_arena arena = {.base = call->workspace + (size_t)thread * call->thread_bytes};
     search_scratch scratch;
 
@@ -201,15 +201,9 @@ static void search_block(int64_t task, int thread, void *user)
     for (int half = 0; half < 2; half++)
         score_half(&scratch, search, head, half,
                    call->queries + (first * config->heads + head) * config->key_dim, n_rows);
-    for (int64_t r = 0; r < n_rows; r++) {
-        float *const halves[2] = {scratch.scores[0] + r * n_scores,
-                                  scratch.scores[1] + r * n_scores};
-        int64_t at = ((first + r) * config->heads + head) * config->topk;
-
-        if (!search->kernels.select(call->ids + at, call->scores + at, halves, &search->plan,
-                                    &scratch.select))
-            call->not_finite = true;
-    }
+    if (!search->kernels.select(call->ids + at, call->scores + at, scratch.scores, n_rows,
+                                config->heads * config->topk, &search->plan, &scratch.select))
+        call->not_finite = true;
 }
 
 pkm_status pkm_search_run(const pkm_search *search, int32_t *ids, float *scores,

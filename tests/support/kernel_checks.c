@@ -165,55 +165,72 @@ void check_half_scores_bf16(pkm_kernel_fn got, pkm_kernel_fn want, const char *l
     check_half_scores(got, want, PKM_BF16, label);
 }
 
-enum { SELECT_KEYS = 600 };
+enum { SELECT_KEYS = 600, SELECT_ROWS = 11 };
 
-/* One selection on copies of the scores: ids and bits of the sums must be those of the reference.
- */
+/* Selections on copies of the scores of SELECT_ROWS rows: ids and bits of the sums must be those of
+ * the reference; between the rows of the result nothing is written. */
 static void compare_selections(pkm_select_fn *got, pkm_select_fn *want,
-                               float scores[2][SELECT_KEYS], int64_t n, int64_t topk,
+                               float scores[2][SELECT_ROWS * SELECT_KEYS], int64_t n, int64_t topk,
                                const char *label)
 {
     static uint64_t heap[SELECT_KEYS];
-    static int32_t next[SELECT_KEYS], index[2][SELECT_KEYS], ids[2][SELECT_KEYS];
-    static float score[2][SELECT_KEYS], sums[2][SELECT_KEYS];
+    static int32_t next[SELECT_KEYS], index[2][SELECT_KEYS], ids[2][SELECT_ROWS * SELECT_KEYS];
+    static float score[2][SELECT_KEYS], sums[2][SELECT_ROWS * SELECT_KEYS];
     const pkm_select_scratch scratch = {heap, next, {index[0], index[1]}, {score[0], score[1]}};
-    size_t bytes = (size_t)(n + 63) / 64 * 64 * sizeof(float);
+    const int64_t padded = (n + 63) / 64 * 64, out_stride = topk + n % 3;
+    size_t bytes = (size_t)(SELECT_ROWS * padded) * sizeof(float);
     pkm_select_plan plan;
     bool finite[2];
 
     pkm_select_plan_init(&plan, n, topk);
+    memset(ids, 0, sizeof ids);
+    memset(sums, 0, sizeof sums);
     for (int run = 0; run < 2; run++) {
         float *const halves[2] = {guard_alloc(bytes), guard_alloc(bytes)};
 
         for (int h = 0; h < 2; h++)
-            memcpy(halves[h], scores[h], (size_t)n * sizeof(float));
-        finite[run] = (run == 0 ? got : want)(ids[run], sums[run], halves, &plan, &scratch);
+            for (int r = 0; r < SELECT_ROWS; r++)
+                memcpy(halves[h] + r * padded, scores[h] + r * n, (size_t)n * sizeof(float));
+        finite[run] = (run == 0 ? got : want)(ids[run], sums[run], halves, SELECT_ROWS, out_stride,
+                                              &plan, &scratch);
         for (int h = 0; h < 2; h++)
             guard_free(halves[h], bytes);
     }
-    if (finite[0] != finite[1] || memcmp(ids[0], ids[1], (size_t)topk * 4) != 0 ||
-        memcmp(sums[0], sums[1], (size_t)topk * 4) != 0)
+    if (finite[0] != finite[1] || memcmp(ids[0], ids[1], sizeof ids[0]) != 0 ||
+        memcmp(sums[0], sums[1], sizeof sums[0]) != 0)
         fail_msg("%s: n %lld, k %lld: another selection", label, (long long)n, (long long)topk);
+}
+
+/* Normal scores; in rows that are not a multiple of 4 with ever fewer ties, and zeros of both
+ * signs. */
+static void fill_rows(float *scores, int64_t n, uint64_t seed)
+{
+    fill_normal(scores, SELECT_ROWS * n, seed);
+    for (int64_t i = 0; i < SELECT_ROWS * n; i++)
+        if (i / n % 4 > 0)
+            scores[i] = rintf(scores[i] * (float)(i / n)) * 0.25f;
 }
 
 void check_select(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
 {
-    static const int64_t sizes[][2] = {{1, 1},   {3, 2},    {16, 16},  {63, 31},  {64, 1},
-                                       {65, 32}, {127, 33}, {128, 64}, {513, 40}, {600, 65}};
-    static float scores[2][SELECT_KEYS];
+    static const int64_t sizes[][2] = {
+        {1, 1},    {3, 2},    {16, 16},  {63, 31},   {64, 1},    {65, 32},   {127, 33},
+        {128, 64}, {513, 40}, {600, 65}, {128, 128}, {600, 127}, {600, 128}, {600, 129},
+    };
+    static float scores[2][SELECT_ROWS * SELECT_KEYS];
 
-    for (int s = 0; s < 10; s++) {
+    for (int s = 0; s < (int)(sizeof sizes / sizeof sizes[0]); s++) {
         int64_t n = sizes[s][0], topk = sizes[s][1];
 
-        for (uint64_t seed = 0; seed < 20; seed++) {
-            for (int h = 0; h < 2; h++) {
-                fill_normal(scores[h], n, seed * 2 + (uint64_t)h);
-                for (int64_t i = 0; i < n && seed % 4 > 0; i++) /* ties, and zeros of both signs */
-                    scores[h][i] = rintf(scores[h][i] * (float)(seed % 4)) * 0.25f;
-            }
+        for (uint64_t seed = 0; seed < 6; seed++) {
+            for (int h = 0; h < 2; h++)
+                fill_rows(scores[h], n, seed * 2 + (uint64_t)h);
             compare_selections((pkm_select_fn *)got, (pkm_select_fn *)want, scores, n, topk, label);
         }
-        scores[s % 2][n - 1] = s % 3 == 0 ? NAN : s % 3 == 1 ? INFINITY : -INFINITY;
+        /* A score that is not finite leaves the other rows as they are. */
+        scores[s % 2][SELECT_ROWS / 2 * n + n - 1] = s % 3 == 0   ? NAN
+                                                     : s % 3 == 1 ? INFINITY
+                                                                  : -INFINITY;
         compare_selections((pkm_select_fn *)got, (pkm_select_fn *)want, scores, n, topk, label);
     }
 }
