@@ -67,38 +67,74 @@ static void last_step(const pkm_strip_product *p, const uint16_t *a, const uint1
     step(rest, STEP, b + (p->k - left) * PKM_STRIP, p->b_strip, lower, right);
 }
 
-/* A block of sums that is not finished yet. */
-typedef struct pending {
-    int64_t i, j, rows, columns; /* rows = 0: nothing */
-    const float *sums;
-} pending;
+/* A block of y on its way: `rows` from row i on (0: there is none), `columns` from column j on. */
+typedef struct sums_block {
+    int64_t i, j, rows, columns;
+    const float *start; /* what is added to, NULL: nothing */
+    float *sums;        /* where sums go */
+    int64_t start_row, sums_row;
+} sums_block;
 
-/* Finishes rows [first, last) of it. */
-static inline void finish_some(const pkm_strip_product *p, const pending *block, int64_t first,
+/* Finishes rows [first, last). */
+static inline void finish_some(const pkm_strip_product *p, const sums_block *block, int64_t first,
                                int64_t last)
 {
     finish(p, block->i + first, block->j, last - first, block->columns,
            block->sums + first * COLUMNS, COLUMNS);
 }
 
+static inline __attribute__((always_inline)) void load_sums(const sums_block *block, bool lower,
+                                                            bool right)
+{
+    const float *low = block->start + TILE * block->start_row;
+    int64_t bytes = block->start_row * 4;
+
+    if (block->start == NULL) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        return;
+    }
+    _tile_loadd(0, block->start, bytes);
+    if (right)
+        _tile_loadd(1, block->start + TILE, bytes);
+    if (lower)
+        _tile_loadd(2, low, bytes);
+    if (lower && right)
+        _tile_loadd(3, low + TILE, bytes);
+}
+
+static inline __attribute__((always_inline)) void store_sums(const sums_block *block, bool lower,
+                                                             bool right)
+{
+    float *low = block->sums + TILE * block->sums_row;
+    int64_t bytes = block->sums_row * 4;
+
+    _tile_stored(0, block->sums, bytes);
+    if (right)
+        _tile_stored(1, block->sums + TILE, bytes);
+    if (lower)
+        _tile_stored(2, low, bytes);
+    if (lower && right)
+        _tile_stored(3, low + TILE, bytes);
+}
+
 /*
- * The sums of rows from i on and one or two strips from column j on. Meanwhile `before` is
- * finished, some rows after each step: vectors and tiles are different units, and the processor
- * does not look far enough ahead to find that out by itself.
+ * The sums of a block. Meanwhile the one before it is finished, some rows after each step: vectors
+ * and tiles are different units, and the processor does not look far enough ahead to find that out
+ * by itself.
  */
 static inline __attribute__((always_inline)) void block_sums(const pkm_strip_product *p,
-                                                             const pending *block, float *sums,
-                                                             const pending *before, bool lower,
+                                                             const sums_block *block,
+                                                             const sums_block *before, bool lower,
                                                              bool right)
 {
     const uint16_t *a = (const uint16_t *)p->a + block->i * p->a_row;
     const uint16_t *b = (const uint16_t *)p->b + block->j / PKM_STRIP * p->b_strip;
     int64_t steps = p->k / STEP, share = before->rows / (steps + 1) + 1, done = 0;
 
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    load_sums(block, lower, right);
     for (int64_t l = 0; l < steps; l++) {
         step(a + l * STEP, p->a_row, b + l * STRIP_STEP, p->b_strip, lower, right);
         if (done + share <= before->rows) {
@@ -110,35 +146,60 @@ static inline __attribute__((always_inline)) void block_sums(const pkm_strip_pro
         last_step(p, a, b, block->rows, lower, right);
     if (done < before->rows)
         finish_some(p, before, done, before->rows);
-    _tile_stored(0, sums, SUMS_BYTES);
-    if (right)
-        _tile_stored(1, sums + TILE, SUMS_BYTES);
-    if (lower)
-        _tile_stored(2, sums + TILE * COLUMNS, SUMS_BYTES);
-    if (lower && right)
-        _tile_stored(3, sums + TILE * COLUMNS + TILE, SUMS_BYTES);
+    store_sums(block, lower, right);
 }
 
-/* Rows [first, end), in blocks of `rows` of them, and columns [left, right). */
-static inline __attribute__((always_inline)) void product_part(const pkm_strip_product *p,
-                                                               int64_t first, int64_t end,
-                                                               int64_t rows, int64_t left,
-                                                               int64_t right, bool lower)
+/*
+ * Sums start from an f32 base, and where nothing else is to be done they go to y at once. A block
+ * at an edge goes by way of `room`, so that whole tiles are read and written there.
+ */
+static inline sums_block plan_block(const pkm_strip_product *p, const float *base, int64_t i,
+                                    int64_t j, int64_t rows, int64_t columns, float *room)
 {
-    float sums[2][ROWS * COLUMNS] __attribute__((aligned(64)));
-    pending before = {0};
+    sums_block block = {.i = i, .j = j, .rows = rows, .columns = columns, .sums = room};
+    bool whole = rows == ROWS && columns == COLUMNS;
+
+    block.sums_row = COLUMNS;
+    if (base != NULL) {
+        block.start = base + i * p->base_row + j;
+        block.start_row = p->base_row;
+    }
+    if (base != NULL && !whole) {
+        for (int64_t r = 0; r < rows; r++)
+            memcpy(room + r * COLUMNS, block.start + r * p->base_row, (size_t)columns * 4);
+        block.start = room;
+        block.start_row = COLUMNS;
+    }
+    if (whole && p->y_dtype == PKM_F32 && p->bias == NULL && p->gelu == NULL) {
+        block.sums = (float *)p->y + i * p->y_row + j;
+        block.sums_row = p->y_row;
+    }
+    return block;
+}
+
+/* Rows [first, end), in blocks of `rows` of them, and columns [left, right); base is f32. */
+static inline __attribute__((always_inline)) void product_part(const pkm_strip_product *p,
+                                                               const float *base, int64_t first,
+                                                               int64_t end, int64_t rows,
+                                                               int64_t left, int64_t right,
+                                                               bool lower)
+{
+    float room[2][ROWS * COLUMNS] __attribute__((aligned(64)));
+    sums_block before = {0};
     int which = 0;
 
     for (int64_t i = first; i < end; i += rows) {
         for (int64_t j = left; j < right; j += COLUMNS, which = 1 - which) {
             int64_t columns = right - j < COLUMNS ? right - j : COLUMNS;
-            pending block = {i, j, rows, columns, sums[which]};
+            sums_block now = plan_block(p, base, i, j, rows, columns, room[which]);
 
             if (columns > PKM_STRIP)
-                block_sums(p, &block, sums[which], &before, lower, true);
+                block_sums(p, &now, &before, lower, true);
             else
-                block_sums(p, &block, sums[which], &before, lower, false);
-            before = block;
+                block_sums(p, &now, &before, lower, false);
+            before = now;
+            if (now.sums != room[which])
+                before.rows = 0; /* finished */
         }
     }
     finish_some(p, &before, 0, before.rows);
@@ -146,8 +207,9 @@ static inline __attribute__((always_inline)) void product_part(const pkm_strip_p
 
 /* As many strips at a time as stay in the second-level cache, for all rows. */
 static inline __attribute__((always_inline)) void product_rows(const pkm_strip_product *p,
-                                                               int64_t first, int64_t end,
-                                                               int64_t rows, bool lower)
+                                                               const float *base, int64_t first,
+                                                               int64_t end, int64_t rows,
+                                                               bool lower)
 {
     enum { CACHED = 512 << 10 };
     int64_t strips = CACHED / (p->k * PKM_STRIP * 2 + 1) / 2 * 2;
@@ -155,19 +217,22 @@ static inline __attribute__((always_inline)) void product_rows(const pkm_strip_p
 
     configure(rows);
     for (int64_t j = 0; j < p->n; j += columns)
-        product_part(p, first, end, rows, j, p->n - j < columns ? p->n : j + columns, lower);
+        product_part(p, base, first, end, rows, j, p->n - j < columns ? p->n : j + columns, lower);
 }
 
 void pkm_strip_product_bf16_amx(const pkm_strip_product *product)
 {
-    const pkm_strip_product *p = product;
-    int64_t rest = p->m % ROWS, whole = p->m - rest;
+    pkm_strip_product p = *product;
+    int64_t rest = p.m % ROWS, whole = p.m - rest;
+    const float *base = p.y_dtype == PKM_F32 ? p.base : NULL;
 
+    if (base != NULL)
+        p.base = NULL; /* sums start from it */
     if (whole > 0)
-        product_rows(p, 0, whole, ROWS, true);
+        product_rows(&p, base, 0, whole, ROWS, true);
     if (rest > TILE)
-        product_rows(p, whole, p->m, rest, true);
+        product_rows(&p, base, whole, p.m, rest, true);
     else if (rest > 0)
-        product_rows(p, whole, p->m, rest, false);
+        product_rows(&p, base, whole, p.m, rest, false);
     _tile_release();
 }

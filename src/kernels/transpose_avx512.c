@@ -61,31 +61,46 @@ void pkm_transpose_f32_avx512(void *restrict out, int64_t out_step, const void *
                           n_columns);
 }
 
-/*
- * 32 x 32 elements: pairs of rows, interleaved, are rows of 4-byte elements. Of a whole line of 32
- * columns the lower interleaving takes the columns 8 q + 0 .. 3, the upper one 8 q + 4 .. 7.
- */
-static inline __attribute__((always_inline)) void turn_pairs(uint16_t *to, int64_t out_step,
-                                                             const uint16_t *from, int64_t in_step)
+/* Pieces of 16 bytes of rows r, r + 8, r + 16 and r + 24, side by side. */
+static inline __m512i four_pieces(const uint16_t *from, int64_t in_step)
 {
-    __m512i low[16], high[16];
+    __m512i rows = _mm512_castsi128_si512(_mm_loadu_si128((const void *)from));
 
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; r++) {
-        __m512i even = _mm512_loadu_si512(from + 2 * r * in_step);
-        __m512i odd = _mm512_loadu_si512(from + (2 * r + 1) * in_step);
+    rows = _mm512_inserti32x4(rows, _mm_loadu_si128((const void *)(from + 8 * in_step)), 1);
+    rows = _mm512_inserti32x4(rows, _mm_loadu_si128((const void *)(from + 16 * in_step)), 2);
+    return _mm512_inserti32x4(rows, _mm_loadu_si128((const void *)(from + 24 * in_step)), 3);
+}
 
-        low[r] = _mm512_unpacklo_epi16(even, odd);
-        high[r] = _mm512_unpackhi_epi16(even, odd);
+/*
+ * 32 rows x 8 columns become 8 rows of 64 bytes. Each quarter of the vectors is a block of 8 x 8
+ * that is turned by itself: the quarters then stand in the order of the rows they came from.
+ */
+static inline __attribute__((always_inline)) void turn_pieces(uint16_t *to, int64_t out_step,
+                                                              const uint16_t *from, int64_t in_step)
+{
+    __m512i row[8], pair[8], four[8];
+
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; r++)
+        row[r] = four_pieces(from + r * in_step, in_step);
+#pragma GCC unroll 4
+    for (int r = 0; r < 8; r += 2) {
+        pair[r] = _mm512_unpacklo_epi16(row[r], row[r + 1]);
+        pair[r + 1] = _mm512_unpackhi_epi16(row[r], row[r + 1]);
     }
-    turn(low);
-#pragma GCC unroll 16
-    for (int c = 0; c < 16; c++)
-        _mm512_storeu_si512(to + (8 * (c / 4) + c % 4) * out_step, low[c]);
-    turn(high);
-#pragma GCC unroll 16
-    for (int c = 0; c < 16; c++)
-        _mm512_storeu_si512(to + (8 * (c / 4) + 4 + c % 4) * out_step, high[c]);
+#pragma GCC unroll 2
+    for (int r = 0; r < 8; r += 4) {
+        four[r] = _mm512_unpacklo_epi32(pair[r], pair[r + 2]);
+        four[r + 1] = _mm512_unpackhi_epi32(pair[r], pair[r + 2]);
+        four[r + 2] = _mm512_unpacklo_epi32(pair[r + 1], pair[r + 3]);
+        four[r + 3] = _mm512_unpackhi_epi32(pair[r + 1], pair[r + 3]);
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) {
+        _mm512_storeu_si512(to + 2 * c * out_step, _mm512_unpacklo_epi64(four[c], four[4 + c]));
+        _mm512_storeu_si512(to + (2 * c + 1) * out_step,
+                            _mm512_unpackhi_epi64(four[c], four[4 + c]));
+    }
 }
 
 void pkm_transpose_bf16_avx512(void *restrict out, int64_t out_step, const void *restrict in,
@@ -93,11 +108,11 @@ void pkm_transpose_bf16_avx512(void *restrict out, int64_t out_step, const void 
 {
     const uint16_t *from = in;
     uint16_t *to = out;
-    int64_t rows = n_rows / 32 * 32, columns = n_columns / 32 * 32;
+    int64_t rows = n_rows / 32 * 32, columns = n_columns / 8 * 8;
 
     for (int64_t i = 0; i < rows; i += 32)
-        for (int64_t j = 0; j < columns; j += 32)
-            turn_pairs(to + j * out_step + i, out_step, from + i * in_step + j, in_step);
+        for (int64_t j = 0; j < columns; j += 8)
+            turn_pieces(to + j * out_step + i, out_step, from + i * in_step + j, in_step);
     pkm_transpose_bf16_ref(to + columns * out_step, out_step, from + columns, in_step, rows,
                            n_columns - columns);
     pkm_transpose_bf16_ref(to + rows, out_step, from + rows * in_step, in_step, n_rows - rows,
