@@ -431,32 +431,33 @@ static void check_blocks(pkm_dense_config config)
     int64_t n_rows = MAX_ROWS - 20, outs = n_rows * config.n_out, ins = n_rows * config.n_in;
     float *y = new_floats(outs), *dx = new_floats(ins);
     block_case c = {&f, new_floats(outs), new_floats(ins)};
+    pkm_dense_finish finish = {0};
 
     setup(&f, config, n_rows, true);
+    finish.bias = f.bias;
     check_ok(pkm_dense_ready(f.dense));
     pkm_parallel((n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS, run_block, &c);
-    check_ok(pkm_dense_forward(f.dense, y, PKM_F32, f.x_in, &(pkm_dense_finish){.bias = f.bias},
-                               n_rows));
+    check_ok(pkm_dense_forward(f.dense, y, PKM_F32, f.x_in, &finish, n_rows));
     check_ok(pkm_dense_backward_input(f.dense, dx, PKM_F32, f.dy_in, n_rows, false));
     assert_memory_equal(c.y, y, (size_t)outs * sizeof *y);
     assert_memory_equal(c.dx, dx, (size_t)ins * sizeof *dx);
     teardown(&f);
-    free_floats(y, outs);
-    free_floats(dx, ins);
-    free_floats(c.y, outs);
-    free_floats(c.dx, ins);
+    for (int i = 0; i < 2; i++) {
+        free_floats(i == 0 ? y : c.y, outs);
+        free_floats(i == 0 ? dx : c.dx, ins);
+    }
 }
 
 static void test_blocks(void **state)
 {
+    pkm_dense_config config = {.n_in = 40, .n_out = 150, .backward = true, .max_rows = MAX_ROWS};
+
     (void)state;
-    for (int variant = 0; variant < 4; variant++)
-        check_blocks((pkm_dense_config){.n_in = 40,
-                                        .n_out = 150,
-                                        .layout = variant & 1,
-                                        .compute = variant & 2 ? PKM_BF16 : PKM_F32,
-                                        .backward = true,
-                                        .max_rows = MAX_ROWS});
+    for (int variant = 0; variant < 4; variant++) {
+        config.layout = variant & 1;
+        config.compute = variant & 2 ? PKM_BF16 : PKM_F32;
+        check_blocks(config);
+    }
 }
 
 static void test_errors(void **state)
