@@ -45,5 +45,6 @@ extern const pkm_bench pkm_bench_train;    /* a training step of a whole model, 
 extern const pkm_bench pkm_bench_score;    /* the forward pass of scoring */
 extern const pkm_bench pkm_bench_decode;   /* one sequence, token by token */
 extern const pkm_bench pkm_bench_tokenize; /* encoding, and learning a vocabulary */
+extern const pkm_bench pkm_bench_kernels;  /* each row of the table of kernels */
 
 #endif

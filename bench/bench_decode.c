@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/rng.h"
+#include "base/size.h"
 #include "infer/decoder.h"
 #include "row_table.h"
 
@@ -68,7 +69,7 @@ static pkm_status create(decode_bench *bench, const pkm_train_options *training)
 {
     const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.tokens")};
     const decode_values *values = bench->values;
-    int64_t length = values->context + values->new_tokens;
+    int64_t length = values->context + values->new_tokens, bytes;
     pkm_gpt_config config;
     const float *logits;
 
@@ -82,8 +83,9 @@ static pkm_status create(decode_bench *bench, const pkm_train_options *training)
     PKM_TRY(pkm_alloc_array((void **)&bench->ids, (size_t)length, sizeof *bench->ids, "tokens"));
     for (int64_t i = 0; i < length; i++)
         bench->ids[i] = (int32_t)(pkm_rng_u32(&rng, (uint64_t)i) % (uint64_t)values->vocab_size);
-    PKM_TRY(pkm_row_table_create(&bench->weights, (int64_t)token_bytes(bench)));
-    PKM_TRY(pkm_row_table_lay(&bench->weights, ROW_BYTES, INT64_MAX, false));
+    bytes = (int64_t)token_bytes(bench);
+    PKM_TRY(pkm_row_table_create(&bench->weights, bytes));
+    PKM_TRY(pkm_row_table_lay(&bench->weights, pkm_min_i64(ROW_BYTES, bytes), bytes, false));
     return pkm_decoder_feed(bench->decoder, &logits, bench->ids, values->context);
 }
 

@@ -27,7 +27,8 @@ static inline void visit_line(words sum[LINE_VECTORS], char *p, words change, bo
 
 /* What is known when a loop is compiled. */
 typedef struct loop_kind {
-    bool rewrite, to_second;
+    bool rewrite;
+    pkm_row_ask ask;
 } loop_kind;
 
 static inline void visit_row(words sum[LINE_VECTORS], char *row, const char *later, int64_t bytes,
@@ -37,10 +38,10 @@ static inline void visit_row(words sum[LINE_VECTORS], char *row, const char *lat
     int64_t at = 0;
 
     for (; at + LINE <= bytes; at += LINE) {
-        if (kind.to_second)
-            __builtin_prefetch(later + at, 0, 2);
-        else
+        if (kind.ask == PKM_ASK_FIRST)
             __builtin_prefetch(later + at, 0, 3);
+        if (kind.ask == PKM_ASK_SECOND)
+            __builtin_prefetch(later + at, 0, 2);
         visit_line(sum, row + at, changes, kind.rewrite);
     }
     for (; at < bytes; at++) {
@@ -70,11 +71,21 @@ static inline uint32_t row_loop(const pkm_row_walk *walk, int64_t first, int64_t
     return result;
 }
 
+static inline uint32_t walk_asking(const pkm_row_walk *walk, int64_t first, int64_t last,
+                                   const bool rewrite)
+{
+    switch (walk->ask) {
+    case PKM_ASK_FIRST:
+        return row_loop(walk, first, last, (loop_kind){rewrite, PKM_ASK_FIRST});
+    case PKM_ASK_SECOND:
+        return row_loop(walk, first, last, (loop_kind){rewrite, PKM_ASK_SECOND});
+    default:
+        return row_loop(walk, first, last, (loop_kind){rewrite, PKM_ASK_NOWHERE});
+    }
+}
+
 static inline uint32_t walk_rows(const pkm_row_walk *walk, int64_t first, int64_t last)
 {
-    if (walk->rewrite)
-        return walk->to_second ? row_loop(walk, first, last, (loop_kind){true, true})
-                               : row_loop(walk, first, last, (loop_kind){true, false});
-    return walk->to_second ? row_loop(walk, first, last, (loop_kind){false, true})
-                           : row_loop(walk, first, last, (loop_kind){false, false});
+    return walk->rewrite ? walk_asking(walk, first, last, true)
+                         : walk_asking(walk, first, last, false);
 }

@@ -68,18 +68,24 @@ static double best_of_three(row_probe *probe)
     return best;
 }
 
-/* 0: the processor's own prefetching alone. */
 static void find_ahead(row_probe *probe)
 {
-    static const int64_t distances[] = {0, 2, 4, 8, 16, 32, 64, 128};
+    static const struct {
+        pkm_row_ask ask;
+        int64_t ahead;
+    } ways[] = {
+        {PKM_ASK_NOWHERE, 0}, {PKM_ASK_FIRST, 1},   {PKM_ASK_FIRST, 2},   {PKM_ASK_FIRST, 4},
+        {PKM_ASK_FIRST, 8},   {PKM_ASK_FIRST, 16},  {PKM_ASK_SECOND, 4},  {PKM_ASK_SECOND, 8},
+        {PKM_ASK_SECOND, 16}, {PKM_ASK_SECOND, 32}, {PKM_ASK_SECOND, 64}, {PKM_ASK_SECOND, 128},
+    };
     pkm_row_walk fastest = probe->walk;
     double best = 0;
 
-    for (size_t i = 0; i < 2 * sizeof distances / sizeof distances[0]; i++) {
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         double ns;
 
-        probe->walk.ahead = distances[i / 2];
-        probe->walk.to_second = i % 2 == 1;
+        probe->walk.ask = ways[i].ask;
+        probe->walk.ahead = ways[i].ahead;
         ns = best_of_three(probe);
         if (i == 0 || ns < best) {
             best = ns;

@@ -11,6 +11,9 @@
 
 enum { PKM_WALK_TABLES = 3 };
 
+/* Where lines of later rows are asked for: more requests may be under way to the second cache. */
+typedef enum pkm_row_ask { PKM_ASK_NOWHERE, PKM_ASK_FIRST, PKM_ASK_SECOND } pkm_row_ask;
+
 /* Rows of tables side by side (values and moments): row ids[i] of each, in the order of i. */
 typedef struct pkm_row_walk {
     int n_tables;
@@ -18,12 +21,10 @@ typedef struct pkm_row_walk {
     int64_t row_bytes[PKM_WALK_TABLES];
     const int32_t *ids; /* [n_ids] */
     int64_t n_ids;
-    int64_t slice; /* visited by a run, the next ones by the next; n_ids is a multiple of it */
-    bool rewrite;  /* not only read */
-    /* Found by the probe: rows from the one read to the one asked for, 0: none is; and whether that
-     * goes to the second cache only, where more requests may be under way. */
-    int64_t ahead;
-    bool to_second;
+    int64_t slice;   /* visited by a run, the next ones by the next; n_ids is a multiple of it */
+    bool rewrite;    /* not only read */
+    pkm_row_ask ask; /* found by the probe */
+    int64_t ahead;   /* rows from the one visited to the one asked for; the same */
     uint32_t change; /* xor of each word rewritten: 0, which the compiler must not know */
 } pkm_row_walk;
 

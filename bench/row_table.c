@@ -41,17 +41,17 @@ pkm_status pkm_row_table_lay(pkm_row_table *table, int64_t row_bytes, int64_t vi
                              bool random)
 {
     pkm_row_walk *walk = &table->walk;
-    int64_t bytes = (int64_t)table->bytes;
+    int64_t n_rows = pkm_max_i64(1, (int64_t)table->bytes / row_bytes);
 
     walk->row_bytes[0] = row_bytes;
-    walk->slice = pkm_max_i64(1, pkm_min_i64(visit_bytes, bytes) / row_bytes);
-    walk->n_ids = pkm_max_i64(1, bytes / (walk->slice * row_bytes)) * walk->slice;
+    walk->slice = pkm_max_i64(1, visit_bytes / row_bytes);
+    walk->n_ids = pkm_max_i64(1, n_rows / walk->slice) * walk->slice;
     pkm_free(table->ids);
     table->ids = NULL;
     PKM_TRY(
         pkm_alloc_array((void **)&table->ids, (size_t)walk->n_ids, sizeof *table->ids, "row ids"));
     for (int64_t i = 0; i < walk->n_ids; i++)
-        table->ids[i] = (int32_t)i;
+        table->ids[i] = (int32_t)(i % n_rows);
     if (random)
         shuffle(table->ids, walk->n_ids);
     walk->ids = table->ids;

@@ -125,7 +125,7 @@ static const cmd commands[] = {
         .name = "bench",
         .summary = "speed of this machine with this build",
         .run = cmd_group,
-        .args = "ceilings|search|layer|train|score|decode|tokenize",
+        .args = "ceilings|search|layer|train|score|decode|tokenize|kernels",
         .max_args = CMD_ANY_ARGS,
     },
     {
@@ -179,6 +179,13 @@ static const cmd commands[] = {
         .run = cmd_bench,
         .options = &cmd_bench_options,
         .bench = &pkm_bench_tokenize,
+    },
+    {
+        .name = "bench kernels",
+        .summary = "each kernel at each level of this processor",
+        .run = cmd_bench,
+        .options = &cmd_bench_options,
+        .bench = &pkm_bench_kernels,
     },
     {
         .name = "demo",

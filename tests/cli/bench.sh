@@ -11,6 +11,8 @@ table <<END
 0 :: forward h.0.pkm         :: bench score $small --runs 1 --vocab-size 300 --profile
 0 :: "figure": "decode"      :: bench decode $small --runs 1 --vocab-size 300 --context 3 --new-tokens 4 --json
 0 :: learn a vocabulary      :: bench tokenize --text $0 --runs 1 --vocab-size 300
+0 :: column_sums             :: bench kernels --rows 1 --width 1 --runs 1
+0 :: half_scores             :: bench kernels --family half --runs 1
 0 :: "figure": "step"        :: bench train $small --runs 1 --vocab-size 300 --json
 0 :: bf16 16x16x32 dW        :: bench ceilings --table-mib 1 --visit-mib 1 --square 16 --tokens 16 --dim 16 --vocab-size 32 --runs 1
 0 :: "figure":               :: bench search --n-keys 16 --topk 4 --runs 1 --json

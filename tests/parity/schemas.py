@@ -104,6 +104,7 @@ def main(pkm, work, schemas, *text):
     check("bench", "bench", "score", *SHAPE, *MEMORY, "--runs", 1, "--vocab-size", 400, "--json")
     check("bench", "bench", "decode", *SHAPE, *MEMORY, "--runs", 1, "--context", 2, "--new-tokens", 2, "--json")
     check("bench", "bench", "tokenize", "--text", text[0], "--runs", 1, "--vocab-size", 300, "--json")
+    check("bench", "bench", "kernels", "--rows", 32, "--width", 64, "--runs", 1, "--json")
     check("bench", "bench", "train", *SHAPE, *MEMORY, "--runs", 1, "--vocab-size", 400, "--json")
 
     for name, count in checker.checked.items():
