@@ -55,15 +55,14 @@ static pkm_kernel_cost sum_squares(pkm_kernel_fn fn, pkm_kernel_data *d, int var
     return each(d, 4, 2);
 }
 
-/* Two rows of scores each. */
+/* Two rows of scores for each of n queries. */
 static pkm_kernel_cost choose(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
 {
-    (void)variant;
-    for (int64_t i = 0; i < d->n; i++) {
-        float *const halves[2] = {d->a + i * d->width, d->b + i * d->width};
+    float *const halves[2] = {d->a, d->b};
 
-        (void)((pkm_select_fn *)fn)(d->found, d->out, halves, &d->plan, &d->scratch);
-    }
+    (void)variant;
+    (void)((pkm_select_fn *)fn)(d->found, d->out, halves, d->n, d->plan.topk, &d->plan,
+                                &d->scratch);
     return each(d, 8, 0);
 }
 

@@ -17,7 +17,7 @@ typedef struct pkm_kernel_data {
     int32_t *sources;              /* [2 n] rows at random */
     int64_t *starts;               /* [n + 1] of groups of two hits */
     float *weights;                /* [2 n] */
-    int32_t *found;                /* [width] */
+    int32_t *found;                /* [count] */
     pkm_select_plan plan;          /* the best width / 8 of width * width */
     pkm_select_scratch scratch;
     void *memory; /* of all of that */

@@ -24,7 +24,7 @@ static void carve(pkm_kernel_data *data, pkm_arena *arena)
     data->sources = pkm_arena_take(arena, n, 2 * sizeof(int32_t));
     data->starts = pkm_arena_take(arena, pkm_size_sum(n, 1), sizeof(int64_t));
     data->weights = pkm_arena_take(arena, n, 2 * sizeof(float));
-    data->found = pkm_arena_take(arena, width, sizeof(int32_t));
+    data->found = pkm_arena_take(arena, count, sizeof(int32_t));
     data->scratch.heap = pkm_arena_take(arena, width, sizeof(uint64_t));
     data->scratch.next = pkm_arena_take(arena, width, sizeof(int32_t));
     for (int half = 0; half < 2; half++) {
