@@ -63,22 +63,16 @@ static void to_floats(float *out, const void *in, int64_t count, pkm_dtype dtype
 static void setup(fixture *f, pkm_dense_config config, int64_t n_rows, bool integers)
 {
     int64_t weights = config.n_in * config.n_out;
+    const int64_t counts[] = {weights, config.n_out, n_rows * config.n_in, n_rows * config.n_out};
+    float **arrays[] = {&f->weight, &f->bias, &f->x, &f->dy};
 
     *f = (fixture){.config = config, .n_rows = n_rows};
-    f->weight = new_floats(weights);
-    f->bias = new_floats(config.n_out);
-    f->x = new_floats(n_rows * config.n_in);
-    f->dy = new_floats(n_rows * config.n_out);
-    if (integers) {
-        fill_integers(f->weight, weights, 1, -4, 4);
-        fill_integers(f->bias, config.n_out, 2, -4, 4);
-        fill_integers(f->x, n_rows * config.n_in, 3, -4, 4);
-        fill_integers(f->dy, n_rows * config.n_out, 4, -4, 4);
-    } else {
-        fill_normal(f->weight, weights, 1);
-        fill_normal(f->bias, config.n_out, 2);
-        fill_normal(f->x, n_rows * config.n_in, 3);
-        fill_normal(f->dy, n_rows * config.n_out, 4);
+    for (int i = 0; i < 4; i++) {
+        *arrays[i] = new_floats(counts[i]);
+        if (integers)
+            fill_integers(*arrays[i], counts[i], (uint64_t)i + 1, -4, 4);
+        else
+            fill_normal(*arrays[i], counts[i], (uint64_t)i + 1);
     }
     f->x_in = in_dtype(f->x, n_rows * config.n_in, config.compute);
     f->dy_in = in_dtype(f->dy, n_rows * config.n_out, config.compute);
