@@ -42,7 +42,7 @@ static const pkm_option rows[] = {
     {"value_dtype", PKM_OPTION_CHOICE, offsetof(layer_values, value_dtype), 0, 0, "f32", "f32|bf16",
      "", NULL, "of the values"},
     {"value_optimizer", PKM_OPTION_CHOICE, offsetof(layer_values, value_optimizer), 0, 0, "adam",
-     "adam|adagrad|sgd", "", NULL, "of the values"},
+     "adam|adagrad|sgd|adam_row", "", NULL, "of the values"},
     {"runs", PKM_OPTION_INT, offsetof(layer_values, runs), 1, 1000000, "20", NULL, "", NULL,
      "measured runs"},
 };

@@ -28,7 +28,7 @@ static void read_settings(pkm_memory_config *config, pkm_memory_options *options
     options->train = fuzz_up_to(in, 3) != 0;
     options->precision = (pkm_dtype)fuzz_up_to(in, 2);
     options->value_dtype = (pkm_dtype)fuzz_up_to(in, 2);
-    options->value_optimizer = (pkm_value_optimizer)fuzz_up_to(in, 3);
+    options->value_optimizer = (pkm_value_optimizer)fuzz_up_to(in, 4);
     options->clip = (double)fuzz_size(in);
     options->lr = (double)fuzz_size(in) / 16;
 }

@@ -123,7 +123,7 @@ static void try_rows(fuzz_input *in)
     pkm_rows rows = {.dtype = (pkm_dtype)fuzz_up_to(in, 2),
                      .slots = fuzz_size(in),
                      .value_dim = fuzz_size(in),
-                     .optimizer = (pkm_value_optimizer)fuzz_up_to(in, 3)};
+                     .optimizer = (pkm_value_optimizer)fuzz_up_to(in, 4)};
     int64_t n_touched = fuzz_size(in), t = fuzz_size(in) - 1;
     float lr = (float)fuzz_size(in) / 16, scale = (float)fuzz_size(in);
     int32_t *touched = array(n_touched, 1, 1, true, in);
@@ -132,6 +132,7 @@ static void try_rows(fuzz_input *in)
     rows.values = array(rows.slots, rows.value_dim, 1, false, in);
     rows.moment1 = array(rows.slots, rows.value_dim, 1, false, in);
     rows.moment2 = array(rows.slots, rows.value_dim, 1, false, in);
+    rows.mean = array(rows.slots, rows.value_dim, 1, false, in);
     for (int64_t i = 0; touched != NULL && i < n_touched && fuzz_up_to(in, 7) != 0; i++)
         touched[i] = (int32_t)i;
     if (rows.values != NULL && touched != NULL && gradient != NULL)
@@ -139,6 +140,7 @@ static void try_rows(fuzz_input *in)
     free(rows.values);
     free(rows.moment1);
     free(rows.moment2);
+    free(rows.mean);
     free(touched);
     free(gradient);
 }
@@ -148,7 +150,7 @@ static void try_store(fuzz_input *in)
     pkm_store_config config = {.slots = fuzz_size(in),
                                .value_dim = fuzz_size(in),
                                .dtype = (pkm_dtype)fuzz_up_to(in, 2),
-                               .optimizer = (pkm_value_optimizer)fuzz_up_to(in, 3),
+                               .optimizer = (pkm_value_optimizer)fuzz_up_to(in, 4),
                                .train = fuzz_up_to(in, 1) != 0};
     pkm_store *store;
     double norm;

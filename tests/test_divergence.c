@@ -55,7 +55,8 @@ static const char *const adagrad[] = {
 static const char *const sgd[] = {
     "value_optimizer", "sgd", "query_norm",    "layer", "gate", "relu",
     "memory_layers",   "0,1", "shared_values", "true",  NULL};
-static const char *const *const variants[] = {adam, adagrad, sgd};
+static const char *const adam_row[] = {"value_optimizer", "adam_row", "precision", "f32", NULL};
+static const char *const *const variants[] = {adam, adagrad, sgd, adam_row};
 
 /* Each array that a step reads or writes, spoilt before the step. */
 static void test_every_tensor_is_named(void **state)

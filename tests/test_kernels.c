@@ -27,6 +27,8 @@ static const struct {
     {offsetof(pkm_kernels, row_step[PKM_VALUES_ADAGRAD][PKM_BF16]), check_row_adagrad_bf16},
     {offsetof(pkm_kernels, row_step[PKM_VALUES_SGD][PKM_F32]), check_row_sgd_f32},
     {offsetof(pkm_kernels, row_step[PKM_VALUES_SGD][PKM_BF16]), check_row_sgd_bf16},
+    {offsetof(pkm_kernels, row_step[PKM_VALUES_ADAM_ROW][PKM_F32]), check_row_adam_row_f32},
+    {offsetof(pkm_kernels, row_step[PKM_VALUES_ADAM_ROW][PKM_BF16]), check_row_adam_row_bf16},
 };
 
 static kernel_check_fn *check_of(const pkm_kernel_row *row)

@@ -118,7 +118,7 @@ static void test_save_and_load(void **state)
 
     (void)state;
     check_ok(pkm_path_join(&path, folder, "layer.safetensors"));
-    for (int optimizer = PKM_VALUES_ADAM; optimizer <= PKM_VALUES_SGD; optimizer++) {
+    for (int optimizer = PKM_VALUES_ADAM; optimizer <= PKM_VALUES_ADAM_ROW; optimizer++) {
         pkm_memory_options options = base_options();
         pkm_memory *whole, *first, *second;
 

@@ -128,6 +128,7 @@ static void test_every_variant_trains(void **state)
         {"query_norm", "layer", "gate", "relu", "value_dim", "16", NULL},
         {"query_norm", "none", "gate", "raw", "output_gate", "swilu", NULL},
         {"value_dtype", "bf16", "value_optimizer", "adagrad", "value_clip", "1", NULL},
+        {"value_dtype", "bf16", "value_optimizer", "adam_row", NULL},
         {"value_optimizer", "sgd", "value_lr", "0.1", "schedule", "rsqrt", NULL},
         {"memory_heads", "1", "topk", "8", "grad_accum", "2", NULL},
         {"memory_layers", "", "schedule", "constant", NULL},

@@ -144,7 +144,8 @@ PKM_API pkm_status pkm_bag_backward(pkm_bag_grad *out, const float *dy, const pk
 typedef enum pkm_value_optimizer {
     PKM_VALUES_ADAM,    /* torch.optim.SparseAdam: moments of touched rows only */
     PKM_VALUES_ADAGRAD, /* row-wise: one fp32 number per row, the sum of mean squares */
-    PKM_VALUES_SGD
+    PKM_VALUES_SGD,
+    PKM_VALUES_ADAM_ROW /* Adam with one mean square per row, in fp32, and the mean in bf16 */
 } pkm_value_optimizer;
 
 /* A table of rows under an optimiser, and one step of it. */
@@ -153,9 +154,10 @@ typedef struct pkm_rows {
     pkm_dtype dtype; /* PKM_F32 or PKM_BF16 */
     int64_t slots, value_dim;
     pkm_value_optimizer optimizer;
-    float *moment1; /* Adam: [slots, value_dim] mean; Adagrad: [slots] sum; SGD: NULL */
-    float *moment2; /* Adam: [slots, value_dim] mean square; else NULL */
-    uint64_t seed;  /* of the stochastic rounding of bf16 rows */
+    float *moment1; /* Adam: [slots, value_dim] mean; Adagrad: [slots] sum; else NULL */
+    float *moment2; /* Adam: [slots, value_dim], Adam by row: [slots] mean square; else NULL */
+    uint16_t *mean; /* Adam by row: [slots, value_dim] bf16; else NULL */
+    uint64_t seed;  /* of the stochastic rounding of what is bf16 */
 } pkm_rows;
 
 /**
@@ -163,6 +165,8 @@ typedef struct pkm_rows {
  *
  * Equation: Adam    m = 0.9 m + 0.1 g; v = 0.999 v + 0.001 g^2;
  *                   V -= lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-8)
+ *           Adam by row: the same with v = 0.999 v + 0.001 mean(g^2), one number for the row;
+ *                   m is stored in bf16, rounded stochastically
  *           Adagrad s = s + mean(g^2); V -= lr g / (sqrt(s) + 1e-10)
  *           SGD     V -= lr g                        with g = scale * gradient
  * Shapes:   touched [n_touched] i32, ascending; gradient [n_touched, value_dim] f32

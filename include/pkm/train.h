@@ -22,7 +22,7 @@ typedef struct pkm_train_options {
     int query_norm, gate, output_gate; /* batch|layer|none, softmax|relu|raw, none|swilu */
     bool shared_values;
     int value_dtype;     /* f32|bf16 */
-    int value_optimizer; /* adam|adagrad|sgd */
+    int value_optimizer; /* adam|adagrad|sgd|adam_row */
     double value_lr;
     int value_schedule; /* cosine|rsqrt|constant: of value_lr */
     double value_clip;  /* 0: off */

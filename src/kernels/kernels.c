@@ -28,6 +28,8 @@ static const pkm_kernel_row rows[] = {
     ROW(row_step[PKM_VALUES_ADAGRAD][PKM_BF16], PKM_ISA_REF, pkm_row_adagrad_bf16_ref),
     ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_REF, pkm_row_sgd_f32_ref),
     ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_REF, pkm_row_sgd_bf16_ref),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_REF, pkm_row_adam_row_f32_ref),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_REF, pkm_row_adam_row_bf16_ref),
     ROW(norm_moments, PKM_ISA_REF, pkm_norm_moments_ref),
     ROW(norm_forward, PKM_ISA_REF, pkm_norm_forward_ref),
     ROW(norm_backward, PKM_ISA_REF, pkm_norm_backward_ref),
@@ -143,7 +145,11 @@ static const pkm_kernel_row rows[] = {
     ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_AVX2, pkm_row_sgd_f32_avx2),
     ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_AVX512, pkm_row_sgd_f32_avx512),
     ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_AVX2, pkm_row_sgd_bf16_avx2),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_AVX2, pkm_row_adam_row_f32_avx2),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_AVX2, pkm_row_adam_row_bf16_avx2),
     ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_AVX512, pkm_row_sgd_bf16_avx512),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_AVX512, pkm_row_adam_row_f32_avx512),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_AVX512, pkm_row_adam_row_bf16_avx512),
 #endif
 #ifdef PKM_ARM
     ROW(f32_to_bf16, PKM_ISA_NEON, pkm_f32_to_bf16_neon),
@@ -183,6 +189,8 @@ static const pkm_kernel_row rows[] = {
     ROW(row_step[PKM_VALUES_ADAGRAD][PKM_BF16], PKM_ISA_NEON, pkm_row_adagrad_bf16_neon),
     ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_NEON, pkm_row_sgd_f32_neon),
     ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_NEON, pkm_row_sgd_bf16_neon),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_NEON, pkm_row_adam_row_f32_neon),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_NEON, pkm_row_adam_row_bf16_neon),
 #endif
 };
 

@@ -49,7 +49,7 @@ typedef struct pkm_kernels {
     pkm_select_fn *select;
     pkm_bag_fn *bag[PKM_READ_DTYPES];
     pkm_row_dots_fn *row_dots[PKM_ROW_DTYPES];
-    pkm_row_step_fn *row_step[PKM_VALUES_SGD + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */
+    pkm_row_step_fn *row_step[PKM_VALUES_ADAM_ROW + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */
     pkm_norm_moments_fn *norm_moments;
     pkm_norm_forward_fn *norm_forward;
     pkm_norm_backward_fn *norm_backward;

@@ -50,3 +50,19 @@ bool pkm_row_sgd_bf16_avx2(const pkm_rows *table, const pkm_row_rule *rule,
     return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_SGD,
                         PKM_BF16);
 }
+
+bool pkm_row_adam_row_f32_avx2(const pkm_rows *table, const pkm_row_rule *rule,
+                               const float *restrict upstream, const pkm_row_hits *hits,
+                               int64_t first, int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAM_ROW,
+                        PKM_F32);
+}
+
+bool pkm_row_adam_row_bf16_avx2(const pkm_rows *table, const pkm_row_rule *rule,
+                                const float *restrict upstream, const pkm_row_hits *hits,
+                                int64_t first, int64_t last, float *restrict scratch)
+{
+    return row_step_all(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAM_ROW,
+                        PKM_BF16);
+}

@@ -19,19 +19,19 @@ static uint16_t round_stochastic(float value, uint32_t u)
     return (uint16_t)((bits + u) >> 16);
 }
 
-static bool store_value(const pkm_rows *table, pkm_dtype dtype, const pkm_rng *rounding,
-                        int32_t row, int64_t column, float value)
+/* to[at] = value, at being `column` of `row`; returns whether it is finite. */
+static bool store(void *to, pkm_dtype dtype, const pkm_rng *rounding, int64_t value_dim,
+                  int32_t row, int64_t column, float value)
 {
-    int64_t at = row * table->value_dim + column;
-    uint64_t word = (uint64_t)row * 4 * (uint64_t)((table->value_dim + 7) / 8);
+    int64_t at = row * value_dim + column;
+    uint64_t word = (uint64_t)row * 4 * (uint64_t)((value_dim + 7) / 8);
 
     if (dtype == PKM_F32) {
-        ((float *)table->values)[at] = value;
+        ((float *)to)[at] = value;
         return isfinite(value);
     }
     word = pkm_rng_u32(rounding, word + (uint64_t)column / 2);
-    ((uint16_t *)table->values)[at] =
-        round_stochastic(value, (uint32_t)word >> (column % 2 * 16) & 0xffffu);
+    ((uint16_t *)to)[at] = round_stochastic(value, (uint32_t)word >> (column % 2 * 16) & 0xffffu);
     return isfinite(value);
 }
 
@@ -53,15 +53,43 @@ static float adam_delta(const pkm_row_rule *rule, float *m, float *v, float d)
     return rule->rate * (*m / (sqrtf(*v) + rule->epsilon));
 }
 
-/* Adds the mean square to the row's sum and returns the rate of this row. */
-static float adagrad_rate(const pkm_row_rule *rule, float *sum, const float *d, int64_t value_dim)
+static float mean_square(const float *d, int64_t value_dim)
 {
     double squares = 0;
 
     for (int64_t c = 0; c < value_dim; c++)
         squares += (double)d[c] * (double)d[c];
-    *sum += (float)squares / (float)value_dim;
-    return rule->rate / (sqrtf(*sum) + rule->epsilon);
+    return (float)squares / (float)value_dim;
+}
+
+/* Brings the row's one number up to date and returns the rate of this row. */
+static float rate_of_row(const pkm_rows *table, const pkm_row_rule *rule, int32_t row,
+                         const float *d, pkm_value_optimizer optimizer, bool *finite)
+{
+    float *number;
+
+    if (optimizer == PKM_VALUES_ADAGRAD) {
+        number = table->moment1 + row;
+        *number += mean_square(d, table->value_dim);
+    } else if (optimizer == PKM_VALUES_ADAM_ROW) {
+        number = table->moment2 + row;
+        *number += (mean_square(d, table->value_dim) - *number) * (1.0f - rule->beta2);
+    } else {
+        return rule->rate;
+    }
+    *finite &= isfinite(*number);
+    return rule->rate / (sqrtf(*number) + rule->epsilon);
+}
+
+/* The mean of gradients, which is stored rounded and returned as it is. */
+static float adam_row_mean(const pkm_rows *table, const pkm_row_rule *rule, int32_t row,
+                           int64_t column, float d)
+{
+    float m = element_load(table->mean, PKM_BF16, row * table->value_dim + column);
+
+    m += (d - m) * (1.0f - rule->beta1);
+    store(table->mean, PKM_BF16, &rule->rounding, table->value_dim, row, column, m);
+    return m;
 }
 
 static bool row_step(const pkm_rows *table, const pkm_row_rule *rule,
@@ -74,21 +102,22 @@ static bool row_step(const pkm_rows *table, const pkm_row_rule *rule,
 
     for (int64_t g = first; g < last; g++) {
         int32_t row = hits->rows[g];
-        float rate = rule->rate;
+        float rate;
 
         gradient(d, upstream, hits, g, value_dim, rule->scale);
-        if (optimizer == PKM_VALUES_ADAGRAD) {
-            rate = adagrad_rate(rule, table->moment1 + row, d, value_dim);
-            finite &= isfinite(table->moment1[row]);
-        }
+        rate = rate_of_row(table, rule, row, d, optimizer, &finite);
         for (int64_t c = 0; c < value_dim; c++) {
             int64_t at = row * value_dim + c;
-            float delta = optimizer == PKM_VALUES_ADAM
-                              ? adam_delta(rule, table->moment1 + at, table->moment2 + at, d[c])
-                              : rate * d[c];
+            float delta;
 
-            finite &= store_value(table, dtype, &rule->rounding, row, c,
-                                  element_load(table->values, dtype, at) - delta);
+            if (optimizer == PKM_VALUES_ADAM)
+                delta = adam_delta(rule, table->moment1 + at, table->moment2 + at, d[c]);
+            else if (optimizer == PKM_VALUES_ADAM_ROW)
+                delta = rate * adam_row_mean(table, rule, row, c, d[c]);
+            else
+                delta = rate * d[c];
+            finite &= store(table->values, dtype, &rule->rounding, value_dim, row, c,
+                            element_load(table->values, dtype, at) - delta);
             if (optimizer == PKM_VALUES_ADAM)
                 finite &= isfinite(table->moment2[at]);
         }
@@ -137,4 +166,20 @@ bool pkm_row_sgd_bf16_ref(const pkm_rows *table, const pkm_row_rule *rule,
                           int64_t last, float *restrict scratch)
 {
     return row_step(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_SGD, PKM_BF16);
+}
+
+bool pkm_row_adam_row_f32_ref(const pkm_rows *table, const pkm_row_rule *rule,
+                              const float *restrict upstream, const pkm_row_hits *hits,
+                              int64_t first, int64_t last, float *restrict scratch)
+{
+    return row_step(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAM_ROW,
+                    PKM_F32);
+}
+
+bool pkm_row_adam_row_bf16_ref(const pkm_rows *table, const pkm_row_rule *rule,
+                               const float *restrict upstream, const pkm_row_hits *hits,
+                               int64_t first, int64_t last, float *restrict scratch)
+{
+    return row_step(table, rule, upstream, hits, first, last, scratch, PKM_VALUES_ADAM_ROW,
+                    PKM_BF16);
 }

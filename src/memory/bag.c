@@ -89,8 +89,8 @@ static pkm_status check_touched(const pkm_rows *rows, const int32_t *touched, in
     int64_t low = 0;
 
     PKM_TRY(check_table(rows->dtype, rows->slots, rows->value_dim));
-    PKM_TRY(
-        pkm_check_range("optimizer", (int64_t)rows->optimizer, PKM_VALUES_ADAM, PKM_VALUES_SGD));
+    PKM_TRY(pkm_check_range("optimizer", (int64_t)rows->optimizer, PKM_VALUES_ADAM,
+                            PKM_VALUES_ADAM_ROW));
     PKM_TRY(pkm_check_range("n_touched", n_touched, 0, rows->slots));
     for (int64_t i = 0; i < n_touched; i++) {
         PKM_TRY(pkm_check_range("a touched row", touched[i], low, rows->slots - 1));

@@ -64,7 +64,7 @@ pkm_status pkm_store_config_check(const pkm_store_config *config)
     PKM_TRY(pkm_check_range("value_dim", config->value_dim, 1, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(check_float_type("dtype", config->dtype));
     return pkm_check_range("optimizer", (int64_t)config->optimizer, PKM_VALUES_ADAM,
-                           PKM_VALUES_SGD);
+                           PKM_VALUES_ADAM_ROW);
 }
 
 pkm_status pkm_memory_options_check(const pkm_memory_options *options, bool store)
@@ -81,5 +81,5 @@ pkm_status pkm_memory_options_check(const pkm_memory_options *options, bool stor
     PKM_TRY(check_not_negative("value_clip", options->value_clip));
     PKM_TRY(check_float_type("value_dtype", options->value_dtype));
     return pkm_check_range("value_optimizer", (int64_t)options->value_optimizer, PKM_VALUES_ADAM,
-                           PKM_VALUES_SGD);
+                           PKM_VALUES_ADAM_ROW);
 }

@@ -171,6 +171,7 @@ pkm_status pkm_row_rule_make(pkm_row_rule *out, const pkm_rows *rows, int64_t t,
                              float scale)
 {
     double rate = (double)lr;
+    bool adam = rows->optimizer == PKM_VALUES_ADAM || rows->optimizer == PKM_VALUES_ADAM_ROW;
 
     if (t < 1 || t > UINT32_MAX)
         return pkm_fail(PKM_ERR_ARG, "step t is %lld: expected 1 to %lld", (long long)t,
@@ -179,14 +180,14 @@ pkm_status pkm_row_rule_make(pkm_row_rule *out, const pkm_rows *rows, int64_t t,
         return pkm_fail(PKM_ERR_ARG, "lr is %g: expected a finite number, 0 or more", (double)lr);
     if (!isfinite(scale))
         return pkm_fail(PKM_ERR_ARG, "scale is %g: expected a finite number", (double)scale);
-    if (rows->optimizer == PKM_VALUES_ADAM)
+    if (adam)
         rate *= sqrt(1 - pow((double)beta2, (double)t)) / (1 - pow((double)beta1, (double)t));
     *out = (pkm_row_rule){
         .scale = scale,
         .rate = (float)rate,
         .beta1 = beta1,
         .beta2 = beta2,
-        .epsilon = rows->optimizer == PKM_VALUES_ADAM ? adam_epsilon : adagrad_epsilon,
+        .epsilon = adam ? adam_epsilon : adagrad_epsilon,
         .rounding = {.seed = rows->seed,
                      .stream = pkm_rng_stream("values.rounding"),
                      .step = (uint32_t)t},

@@ -56,14 +56,17 @@ static void carve_table(pkm_store *store, pkm_arena *arena)
 {
     const pkm_store_config *config = &store->config;
     size_t slots = (size_t)config->slots, width = (size_t)config->value_dim;
-    bool adam = config->train && config->optimizer == PKM_VALUES_ADAM;
-
     store->rows.values =
         pkm_arena_take(arena, slots, pkm_size_product(width, pkm_dtype_bytes(config->dtype)));
-    if (adam) {
+    if (!config->train)
+        return;
+    if (config->optimizer == PKM_VALUES_ADAM) {
         store->rows.moment1 = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(float)));
         store->rows.moment2 = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(float)));
-    } else if (config->train && config->optimizer == PKM_VALUES_ADAGRAD) {
+    } else if (config->optimizer == PKM_VALUES_ADAM_ROW) {
+        store->rows.mean = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(uint16_t)));
+        store->rows.moment2 = pkm_arena_take(arena, slots, sizeof(float));
+    } else if (config->optimizer == PKM_VALUES_ADAGRAD) {
         store->rows.moment1 = pkm_arena_take(arena, slots, sizeof(float));
     }
 }
@@ -468,17 +471,22 @@ int64_t pkm_store_touched(const pkm_store *store)
 
 int pkm_store_moments(const pkm_store *store, pkm_store_moment out[2])
 {
-    static const char *const suffix[2] = {"exp_avg", "exp_avg_sq"};
     const pkm_rows *rows = &store->rows;
-    float *data[2] = {rows->moment1, rows->moment2};
-    bool by_row = rows->optimizer == PKM_VALUES_ADAGRAD;
+    bool adagrad = rows->optimizer == PKM_VALUES_ADAGRAD;
+    const pkm_store_moment moments[] = {
+        {adagrad ? "sum" : "exp_avg", PKM_F32, adagrad ? 1 : 2, {0}, rows->moment1},
+        {"exp_avg", PKM_BF16, 2, {0}, rows->mean},
+        {"exp_avg_sq", PKM_F32, rows->mean != NULL ? 1 : 2, {0}, rows->moment2},
+    };
     int count = 0;
 
-    for (int i = 0; i < 2 && data[i] != NULL; i++)
-        out[count++] = (pkm_store_moment){.suffix = by_row ? "sum" : suffix[i],
-                                          .dtype = PKM_F32,
-                                          .n_dims = by_row ? 1 : 2,
-                                          .dims = {rows->slots, by_row ? 0 : rows->value_dim},
-                                          .data = data[i]};
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        if (moments[i].data == NULL)
+            continue;
+        out[count] = moments[i];
+        out[count].dims[0] = rows->slots;
+        out[count].dims[1] = moments[i].n_dims == 2 ? rows->value_dim : 0;
+        count++;
+    }
     return count;
 }

@@ -70,7 +70,8 @@ pkm_status pkm_store_check(pkm_store *store, float grad_scale);
 int64_t pkm_store_touched(const pkm_store *store);
 
 /* Moments, as tensors to save and load: writes up to 2; returns how many. Adam: "exp_avg",
- * "exp_avg_sq" [slots, value_dim]; Adagrad: "sum" [slots]; SGD: none. */
+ * "exp_avg_sq" [slots, value_dim]; Adam by row: "exp_avg" [slots, value_dim] bf16, "exp_avg_sq"
+ * [slots]; Adagrad: "sum" [slots]; SGD: none. */
 typedef struct pkm_store_moment {
     const char *suffix;
     pkm_dtype dtype;

@@ -54,7 +54,7 @@ static const choice_field memory_choices[] = {
     {"gate", "softmax|relu|raw", offsetof(pkm_gpt_config, memory.gate)},
     {"output_gate", "none|swilu", offsetof(pkm_gpt_config, memory.output_gate)},
     {"value_dtype", "f32|bf16", offsetof(pkm_gpt_config, value_dtype)},
-    {"value_optimizer", "adam|adagrad|sgd", offsetof(pkm_gpt_config, value_optimizer)},
+    {"value_optimizer", "adam|adagrad|sgd|adam_row", offsetof(pkm_gpt_config, value_optimizer)},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

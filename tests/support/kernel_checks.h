@@ -19,6 +19,7 @@ kernel_check_fn check_bag_f32, check_bag_bf16, check_bag_i8;
 kernel_check_fn check_row_dots_f32, check_row_dots_bf16;
 kernel_check_fn check_row_adam_f32, check_row_adam_bf16, check_row_adagrad_f32;
 kernel_check_fn check_row_adagrad_bf16, check_row_sgd_f32, check_row_sgd_bf16;
+kernel_check_fn check_row_adam_row_f32, check_row_adam_row_bf16;
 
 /* The kinds of input of a check. */
 typedef enum check_input { CHECK_INTEGERS, CHECK_NORMAL, CHECK_INPUTS } check_input;

@@ -103,12 +103,25 @@ static void spoil_table(pkm_rows *table, pkm_value_optimizer optimizer)
 
     if (optimizer == PKM_VALUES_ADAM)
         table->moment2[at] = INFINITY;
+    else if (optimizer == PKM_VALUES_ADAM_ROW)
+        table->moment2[row] = INFINITY;
     else if (optimizer == PKM_VALUES_ADAGRAD)
         table->moment1[row] = INFINITY;
     else if (table->dtype == PKM_F32)
         ((float *)table->values)[at] = INFINITY;
     else
         ((uint16_t *)table->values)[at] = 0x7f80;
+}
+
+/* Numbers of the two fp32 moments, as many as an optimiser reads or more. */
+static int64_t count1(const pkm_rows *table, pkm_value_optimizer optimizer)
+{
+    return optimizer == PKM_VALUES_ADAM ? N_ROWS * table->value_dim : N_ROWS;
+}
+
+static int64_t count2(const pkm_rows *table, pkm_value_optimizer optimizer)
+{
+    return optimizer == PKM_VALUES_ADAM_ROW ? N_ROWS : N_ROWS * table->value_dim;
 }
 
 /* Runs one step on a fresh table, spoilt or not; the caller frees values and moments. */
@@ -120,12 +133,12 @@ static bool run_step(pkm_row_step_fn *step, pkm_rows *table, check_input input,
     const pkm_row_hits hits = {group_rows, group_starts, hit_sources, weights};
     const pkm_row_rule rule = {
         0.5f, 0.25f, 0.9f, 0.999f, 1e-8f, {.seed = (uint64_t)1 << 40 | 5, .stream = 9, .step = 3}};
-    int64_t n = N_ROWS * table->value_dim;
 
     table->values = guarded_table(table->dtype, table->value_dim, input, 1);
-    table->moment1 = guarded_f32(optimizer == PKM_VALUES_ADAM ? n : N_ROWS, input, 6);
-    table->moment2 = guarded_f32(n, input, 7);
-    for (int64_t i = 0; i < n; i++)
+    table->moment1 = guarded_f32(count1(table, optimizer), input, 6);
+    table->moment2 = guarded_f32(count2(table, optimizer), input, 7);
+    table->mean = guarded_bf16(N_ROWS * table->value_dim, input, 8);
+    for (int64_t i = 0; i < count2(table, optimizer); i++)
         table->moment2[i] = fabsf(table->moment2[i]);
     if (optimizer == PKM_VALUES_ADAGRAD)
         for (int64_t i = 0; i < N_ROWS; i++)
@@ -140,8 +153,9 @@ static void free_table(pkm_rows *table, pkm_value_optimizer optimizer)
     int64_t n = N_ROWS * table->value_dim;
 
     guard_free(table->values, (size_t)n * pkm_dtype_bytes(table->dtype));
-    guard_free(table->moment1, (size_t)(optimizer == PKM_VALUES_ADAM ? n : N_ROWS) * 4);
-    guard_free(table->moment2, (size_t)n * 4);
+    guard_free(table->moment1, (size_t)count1(table, optimizer) * 4);
+    guard_free(table->moment2, (size_t)count2(table, optimizer) * 4);
+    guard_free(table->mean, (size_t)n * 2);
 }
 
 static void compare_tables(const pkm_rows *got, const pkm_rows *want, check_input input,
@@ -149,11 +163,13 @@ static void compare_tables(const pkm_rows *got, const pkm_rows *want, check_inpu
 {
     int64_t n = N_ROWS * want->value_dim;
     /* In exact sums of squares only up to 2^24; widths here stay below. */
-    int64_t n_terms = optimizer == PKM_VALUES_ADAGRAD ? want->value_dim : 5;
+    bool by_row = optimizer == PKM_VALUES_ADAGRAD || optimizer == PKM_VALUES_ADAM_ROW;
+    int64_t n_terms = by_row ? want->value_dim : 5;
 
-    check_floats(got->moment1, want->moment1, optimizer == PKM_VALUES_ADAM ? n : N_ROWS, input,
-                 n_terms, label);
-    check_floats(got->moment2, want->moment2, n, input, n_terms, label);
+    check_floats(got->moment1, want->moment1, count1(want, optimizer), input, n_terms, label);
+    check_floats(got->moment2, want->moment2, count2(want, optimizer), input, n_terms, label);
+    if (input == CHECK_INTEGERS && memcmp(got->mean, want->mean, (size_t)n * 2) != 0)
+        fail_msg("%s: width %lld: other bits in the mean", label, (long long)want->value_dim);
     if (want->dtype == PKM_F32)
         check_floats(got->values, want->values, n, input, n_terms, label);
     else if (input == CHECK_INTEGERS && memcmp(got->values, want->values, (size_t)n * 2) != 0)
@@ -227,4 +243,14 @@ void check_row_sgd_f32(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
 void check_row_sgd_bf16(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
 {
     check_row_step(got, want, PKM_VALUES_SGD, PKM_BF16, label);
+}
+
+void check_row_adam_row_f32(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
+{
+    check_row_step(got, want, PKM_VALUES_ADAM_ROW, PKM_F32, label);
+}
+
+void check_row_adam_row_bf16(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
+{
+    check_row_step(got, want, PKM_VALUES_ADAM_ROW, PKM_BF16, label);
 }
