@@ -12,6 +12,10 @@
  * scores [n_queries, 64 n_panels] f32, 64-byte aligned; queries in the dtype of the panels, row q
  * at queries + q * query_stride elements; panels 64-byte aligned. Sizes >= 0; no overlap. A score
  * has the same bits for any n_queries. Variants sum in fp32, the reference in double.
+ *
+ * Only levels that multiply bf16 have variants of their own for it: a product of two bf16 numbers
+ * is exact in fp32, so that elsewhere the f32 variants on rounded queries and keys do the same, as
+ * fast as the level allows (memory/search.c).
  */
 #ifndef PKM_KERNELS_HALF_SCORES_H
 #define PKM_KERNELS_HALF_SCORES_H
@@ -26,9 +30,7 @@ typedef void pkm_half_scores_fn(float *restrict scores, const void *restrict que
 
 pkm_half_scores_fn pkm_half_scores_f32_ref, pkm_half_scores_f32_avx2, pkm_half_scores_f32_avx512;
 pkm_half_scores_fn pkm_half_scores_f32_neon;
-pkm_half_scores_fn pkm_half_scores_bf16_ref, pkm_half_scores_bf16_avx2;
-pkm_half_scores_fn pkm_half_scores_bf16_neon;
-pkm_half_scores_fn pkm_half_scores_bf16_avx512, pkm_half_scores_bf16_avx512bf16;
+pkm_half_scores_fn pkm_half_scores_bf16_ref, pkm_half_scores_bf16_avx512bf16;
 pkm_half_scores_fn pkm_half_scores_bf16_amx;
 
 #endif

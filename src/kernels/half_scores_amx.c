@@ -84,19 +84,34 @@ static void score_panel(float *scores, int64_t n_scores, const uint16_t *queries
     _tile_stored(3, scores + 48, n_scores * 4);
 }
 
+/* Scores of blocks of `n_rows` queries, at most TILE_ROWS. A panel stays in the first-level cache
+ * for all blocks. */
+static void score_blocks(float *scores, const uint16_t *queries, const char *panels,
+                         int64_t n_blocks, int64_t n_rows, int64_t query_stride, int64_t n_panels,
+                         int64_t width)
+{
+    const int64_t n_scores = n_panels * PKM_PANEL_KEYS;
+
+    configure(n_rows, width % STEP);
+    for (int64_t p = 0; p < n_panels; p++)
+        for (int64_t b = 0; b < n_blocks; b++)
+            score_panel(scores + b * TILE_ROWS * n_scores + p * PKM_PANEL_KEYS, n_scores,
+                        queries + b * TILE_ROWS * query_stride, query_stride,
+                        panels + p * (width / 2 * PANEL_ROW_BYTES), width);
+}
+
 void pkm_half_scores_bf16_amx(float *restrict scores, const void *restrict queries,
                               const void *restrict panels, int64_t n_queries, int64_t query_stride,
                               int64_t n_panels, int64_t width)
 {
-    const int64_t n_scores = n_panels * PKM_PANEL_KEYS;
-    const int64_t panel_bytes = width / 2 * PANEL_ROW_BYTES;
+    const int64_t whole = n_queries / TILE_ROWS * TILE_ROWS, rest = n_queries - whole;
 
-    for (int64_t q = 0; q < n_queries; q += TILE_ROWS) {
-        configure(pkm_min_i64(TILE_ROWS, n_queries - q), width % STEP);
-        for (int64_t p = 0; p < n_panels; p++)
-            score_panel(scores + q * n_scores + p * PKM_PANEL_KEYS, n_scores,
-                        (const uint16_t *)queries + q * query_stride, query_stride,
-                        (const char *)panels + p * panel_bytes, width);
-    }
+    if (whole > 0)
+        score_blocks(scores, queries, panels, whole / TILE_ROWS, TILE_ROWS, query_stride, n_panels,
+                     width);
+    if (rest > 0)
+        score_blocks(scores + whole * n_panels * PKM_PANEL_KEYS,
+                     (const uint16_t *)queries + whole * query_stride, panels, 1, rest,
+                     query_stride, n_panels, width);
     _tile_release();
 }

@@ -7,12 +7,5 @@ void pkm_half_scores_f32_avx512(float *restrict scores, const void *restrict que
                                 const void *restrict panels, int64_t n_queries,
                                 int64_t query_stride, int64_t n_panels, int64_t width)
 {
-    half_scores_all(scores, queries, panels, PKM_F32, n_queries, query_stride, n_panels, width);
-}
-
-void pkm_half_scores_bf16_avx512(float *restrict scores, const void *restrict queries,
-                                 const void *restrict panels, int64_t n_queries,
-                                 int64_t query_stride, int64_t n_panels, int64_t width)
-{
-    half_scores_all(scores, queries, panels, PKM_BF16, n_queries, query_stride, n_panels, width);
+    half_scores_all(scores, queries, panels, n_queries, query_stride, n_panels, width);
 }

@@ -88,17 +88,6 @@ static inline vec vec_load_i8(const int8_t *p, int64_t left)
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
 }
 
-static inline vec vec_load_first(const uint16_t *pairs)
-{
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const void *)pairs), 16));
-}
-
-static inline vec vec_load_second(const uint16_t *pairs)
-{
-    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const void *)pairs),
-                                                _mm256_set1_epi32((int)0xffff0000u)));
-}
-
 static inline void vec_store(float *p, vec x, int64_t left)
 {
     if (left >= VEC)
