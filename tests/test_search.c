@@ -252,27 +252,26 @@ static void test_rounded_tie(void **state)
 }
 
 /* Several heads, rows beyond a block, an odd half width: small integers, so scores are exact. */
-static void test_heads_and_rows(void **state)
+static void check_heads_and_rows(int64_t width)
 {
-    enum { HEADS = 3, N = 70, WIDTH = 5, TOPK = 9, ROWS = 53 };
-    static float keys[HEADS * 2 * N * WIDTH], queries[ROWS * HEADS * 2 * WIDTH];
+    enum { HEADS = 3, N = 70, TOPK = 9, ROWS = 53, WIDEST = 69 };
+    static float keys[HEADS * 2 * N * WIDEST], queries[ROWS * HEADS * 2 * WIDEST];
     static float scores[ROWS * HEADS * TOPK], halves[2][N];
     static int32_t ids[ROWS * HEADS * TOPK];
-    pkm_search_config config = {HEADS, N, 2 * WIDTH, TOPK, PKM_F32};
+    pkm_search_config config = {HEADS, N, 2 * width, TOPK, PKM_F32};
 
-    (void)state;
-    fill_integers(keys, HEADS * 2 * N * WIDTH, 5, -9, 9);
-    fill_integers(queries, ROWS * HEADS * 2 * WIDTH, 6, -9, 9);
+    fill_integers(keys, HEADS * 2 * N * width, 5, -9, 9);
+    fill_integers(queries, ROWS * HEADS * 2 * width, 6, -9, 9);
     for (int run = 0; run < 2 * ((int)pkm_isa_detected() + 1); run++) {
         config.compute = run % 2 ? PKM_BF16 : PKM_F32;
         check_ok(run_search(&config, (pkm_isa)(run / 2), keys, queries, ROWS, ids, scores));
-        for (int r = 0; r < ROWS * HEADS; r++) {
+        for (int r = 0; r < ROWS * HEADS; r += 1 + r % 5) {
             for (int i = 0; i < 2 * N; i++) {
-                const float *key = keys + (r % HEADS * 2 * N + i) * WIDTH;
-                const float *query = queries + (r * 2 + i / N) * WIDTH;
+                const float *key = keys + (r % HEADS * 2 * N + i) * width;
+                const float *query = queries + (r * 2 + i / N) * width;
 
                 halves[i / N][i % N] = 0;
-                for (int d = 0; d < WIDTH; d++)
+                for (int64_t d = 0; d < width; d++)
                     halves[i / N][i % N] += key[d] * query[d];
             }
             slot *want = brute_force(halves[0], halves[1], N);
@@ -281,6 +280,14 @@ static void test_heads_and_rows(void **state)
             free(want);
         }
     }
+}
+
+/* 69: keys are packed in more than one piece. */
+static void test_heads_and_rows(void **state)
+{
+    (void)state;
+    check_heads_and_rows(5);
+    check_heads_and_rows(69);
 }
 
 static void test_threads(void **state)
