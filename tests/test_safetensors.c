@@ -4,6 +4,7 @@
 #include "support/check.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,46 @@ static void test_out_of_memory(void **state)
     pkm_st_close(reader);
 }
 
+/* Kilobytes of files that lie in this process's memory. */
+static long mapped_kb(void)
+{
+    FILE *status = fopen("/proc/self/status", "re");
+    char line[128];
+    long kb = -1;
+
+    assert_non_null(status);
+    while (kb < 0 && fgets(line, sizeof line, status) != NULL)
+        (void)sscanf(line, "RssFile: %ld", &kb);
+    assert_int_equal(fclose(status), 0);
+    assert_true(kb >= 0);
+    return kb;
+}
+
+/* More than a piece, and no whole pages: every byte arrives, and the file leaves memory again. */
+static void test_copy_leaves_no_file_behind(void **state)
+{
+    enum { COUNT = (1 << 24) + 301 };
+    uint32_t *want = malloc(COUNT * sizeof *want), *got = malloc(COUNT * sizeof *got);
+    const pkm_st_entry entry = {
+        .name = "large", .dtype = PKM_F32, .n_dims = 1, .dims = {COUNT}, .data = want};
+    pkm_st_reader *reader = NULL;
+    long before;
+
+    (void)state;
+    for (uint32_t i = 0; i < COUNT; i++)
+        want[i] = i * 2654435761u;
+    check_ok(pkm_st_write(file, &entry, 1, NULL, 0));
+    check_ok(pkm_st_open(&reader, file, PKM_ST_MAP));
+    before = mapped_kb();
+    check_ok(pkm_st_copy(reader, "large", got, PKM_F32, 1, entry.dims));
+    assert_true(mapped_kb() < before + 4096);
+    assert_memory_equal(got, want, COUNT * sizeof *want);
+    assert_memory_equal(pkm_st_find(reader, "large")->data, want, COUNT * sizeof *want);
+    pkm_st_close(reader);
+    free(want);
+    free(got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_oddities),
         cmocka_unit_test(test_writer_refuses),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_copy_leaves_no_file_behind),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -149,6 +149,16 @@ void pkm_file_map_close(pkm_file_map *map)
     *map = (pkm_file_map){0};
 }
 
+void pkm_file_map_forget(const pkm_file_map *map, const void *data, size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE),
+           start = (size_t)((const char *)data - (const char *)map->data);
+    size_t first = pkm_round_up(start, page), end = (start + bytes) / page * page;
+
+    if (map->data != NULL && first < end)
+        (void)madvise((void *)(map->data + first), end - first, MADV_DONTNEED);
+}
+
 bool pkm_file_exists(const char *path)
 {
     struct stat info;

@@ -36,6 +36,9 @@ typedef struct pkm_file_map {
  * O_NOFOLLOW for a name of our own making, which is never a symbolic link. */
 pkm_status pkm_file_map_open(pkm_file_map *out, const char *path, int flags);
 void pkm_file_map_close(pkm_file_map *map);
+/* Takes the pages that lie wholly in data[0 .. bytes) out of this process's memory; read again,
+ * they come back. */
+void pkm_file_map_forget(const pkm_file_map *map, const void *data, size_t bytes);
 
 /*
  * A buffered writer to `path` by way of `path`.tmp-<pid>: commit syncs, renames and syncs the

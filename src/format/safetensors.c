@@ -25,6 +25,9 @@ typedef struct span {
     size_t bytes;
 } span;
 
+/* A piece of a tensor that is copied at once: many pages. */
+enum { COPY_BYTES = 1 << 26 };
+
 struct pkm_st_reader {
     char *path;
     pkm_file_map map; /* the whole file, if it is mapped */
@@ -438,6 +441,19 @@ static float element_f32(const char *data, int64_t index, bool wide, bool half)
     return half ? pkm_f16_to_f32(bits) : pkm_bf16_to_f32(bits);
 }
 
+/* In pieces, and what has been copied of a mapped file is forgotten: a table may take most of the
+ * machine's memory, and its file would take as much again. */
+static void copy_bytes(const pkm_st_reader *reader, char *out, const char *data, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += COPY_BYTES) {
+        size_t piece = bytes - at < COPY_BYTES ? bytes - at : COPY_BYTES;
+
+        memcpy(out + at, data + at, piece);
+        if (reader->map.data != NULL)
+            pkm_file_map_forget(&reader->map, data + at, piece);
+    }
+}
+
 pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out, pkm_dtype dtype,
                        int n_dims, const int64_t *dims)
 {
@@ -454,8 +470,7 @@ pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out,
                         "%s: tensor '%s' has dtype %s: expected F32, BF16 or F16", reader->path,
                         name, tensor->dtype);
     if ((wide && dtype == PKM_F32) || (brain && dtype == PKM_BF16)) {
-        if (tensor->bytes > 0)
-            memcpy(out, tensor->data, tensor->bytes);
+        copy_bytes(reader, out, tensor->data, tensor->bytes);
         return PKM_OK;
     }
     count = (int64_t)(tensor->bytes / (wide ? 4 : 2));
