@@ -38,6 +38,6 @@ pkm_row_loop pkm_row_loop_ref, pkm_row_loop_avx2, pkm_row_loop_avx512;
 
 /* Adds a ceiling that walks the rows, which are borrowed; *index (may be NULL) names it. */
 pkm_status pkm_row_probe_add(pkm_measure *measure, int *index, const char *name,
-                             const pkm_row_walk *walk, int threads);
+                             const pkm_row_walk *rows, int threads);
 
 #endif
