@@ -86,20 +86,22 @@ static pkm_kernel_cost row_dots(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
     return each(d, element(dtype) + 8, 4);
 }
 
-/* variant: optimiser * PKM_ROW_DTYPES + dtype. Moments of Adam have rows, that of Adagrad is one
- * number. */
+/* Bytes of the moments of an element, read and written; those with one number per row have none. */
+static const double moment_bytes[] = {[PKM_VALUES_ADAM] = 16, [PKM_VALUES_ADAM_ROW] = 4};
+
+/* variant: optimiser * PKM_ROW_DTYPES + dtype. */
 static pkm_kernel_cost row_step(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
 {
     int dtype = variant % PKM_ROW_DTYPES;
     pkm_value_optimizer optimizer = (pkm_value_optimizer)(variant / PKM_ROW_DTYPES);
-    bool adam = optimizer == PKM_VALUES_ADAM;
     const pkm_rows rows = {.values = d->in[dtype],
                            .dtype = (pkm_dtype)dtype,
                            .slots = d->n,
                            .value_dim = d->width,
                            .optimizer = optimizer,
-                           .moment1 = adam ? d->b : d->v,
-                           .moment2 = d->v};
+                           .moment1 = optimizer == PKM_VALUES_ADAGRAD ? d->v : d->b,
+                           .moment2 = d->v,
+                           .mean = d->narrow};
     const pkm_row_rule rule = {.scale = 1,
                                .rate = 1e-6f,
                                .beta1 = 0.9f,
@@ -109,7 +111,8 @@ static pkm_kernel_cost row_step(pkm_kernel_fn fn, pkm_kernel_data *d, int varian
     const pkm_row_hits both = hits(d);
 
     (void)((pkm_row_step_fn *)fn)(&rows, &rule, d->a, &both, 0, d->n, d->out);
-    return each(d, 2 * element(dtype) + 8 + (adam ? 16 : 0), adam ? 16 : 8);
+    return each(d, 2 * element(dtype) + 8 + moment_bytes[optimizer],
+                moment_bytes[optimizer] > 0 ? 16 : 8);
 }
 
 static pkm_kernel_cost norm_moments(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
