@@ -22,6 +22,10 @@ typedef struct peak_row {
 static const peak_row rows[] = {
     {PKM_F32, PKM_ISA_REF, pkm_peak_f32_ref, PKM_PEAK_CHAINS * 2},
     {PKM_BF16, PKM_ISA_REF, pkm_peak_f32_ref, PKM_PEAK_CHAINS * 2},
+#ifdef PKM_ARM
+    {PKM_F32, PKM_ISA_NEON, pkm_peak_f32_neon, PKM_PEAK_CHAINS * 4 * 2},
+    {PKM_BF16, PKM_ISA_NEON, pkm_peak_f32_neon, PKM_PEAK_CHAINS * 4 * 2},
+#endif
 #ifdef PKM_X86
     {PKM_F32, PKM_ISA_AVX2, pkm_peak_f32_avx2, PKM_PEAK_CHAINS * 8 * 2},
     {PKM_F32, PKM_ISA_AVX512, pkm_peak_f32_avx512, PKM_PEAK_CHAINS * 16 * 2},

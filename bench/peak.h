@@ -14,7 +14,7 @@
 typedef float pkm_peak_loop(int64_t steps);
 
 pkm_peak_loop pkm_peak_f32_ref, pkm_peak_f32_avx2, pkm_peak_f32_avx512;
-pkm_peak_loop pkm_peak_bf16_avx512bf16, pkm_peak_bf16_amx;
+pkm_peak_loop pkm_peak_f32_neon, pkm_peak_bf16_avx512bf16, pkm_peak_bf16_amx;
 
 /* Flops of a step: of chains of vectors of n lanes, each lane `per_lane`; of the tiles. */
 enum {
