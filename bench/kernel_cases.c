@@ -210,13 +210,56 @@ static pkm_kernel_cost exp_shift(pkm_kernel_fn fn, pkm_kernel_data *d, int varia
     return each(d, 8, 15);
 }
 
-static pkm_kernel_cost softmax_backward(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
+/* n queries that see all keys. */
+static pkm_kernel_cost attend_softmax(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 {
-    (void)variant;
-    for (int64_t i = 0; i < d->n; i++)
-        ((pkm_softmax_backward_fn *)fn)(d->out + i * d->width, d->v + i * d->width,
-                                        d->a + i * d->width, 1, d->width);
-    return each(d, 12, 5);
+    const pkm_attend_softmax call = {.n_queries = d->n,
+                                     .n_keys = d->width,
+                                     .seen = d->width,
+                                     .factor = 1,
+                                     .scores = d->a,
+                                     .row = d->width,
+                                     .p = d->out,
+                                     .top = d->c,
+                                     .sum = d->c + d->n,
+                                     .shrink = d->c + 2 * d->n};
+
+    ((pkm_attend_softmax_fn *)fn)(&call);
+    return each(d, 4 + element(dtype), 15);
+}
+
+/* n keys, seen by all queries. */
+static pkm_kernel_cost attend_slopes(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
+{
+    const pkm_attend_slopes call = {.n_queries = d->width,
+                                    .n_keys = d->n,
+                                    .seen = d->n,
+                                    .factor = 1,
+                                    .scores = d->a,
+                                    .d_p = d->b,
+                                    .row = d->width,
+                                    .lse = d->v,
+                                    .delta = d->v,
+                                    .p = d->out,
+                                    .ds = d->c,
+                                    .pairs = d->narrow};
+
+    ((pkm_attend_slopes_fn *)fn)(&call);
+    return each(d, 8 + (dtype == PKM_BF16 ? 3 : 2) * element(dtype), 18);
+}
+
+static pkm_kernel_cost store_rows(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
+{
+    const pkm_store_rows call = {.n_rows = d->n,
+                                 .n_columns = d->width,
+                                 .out = d->out,
+                                 .in = d->a,
+                                 .factor = d->weights,
+                                 .out_row = d->width,
+                                 .in_row = d->width};
+
+    ((pkm_store_rows_fn *)fn)(&call);
+    return each(d, 4 + element(dtype), 1);
 }
 
 /* The matrix by a square one. */
@@ -331,7 +374,9 @@ static const struct {
     FAMILY(gelu_backward, gelu_backward),
     FAMILY(row_max, row_max),
     FAMILY(exp_shift, exp_shift),
-    FAMILY(softmax_backward, softmax_backward),
+    FAMILY(attend_softmax, attend_softmax),
+    FAMILY(attend_slopes, attend_slopes),
+    FAMILY(store_rows, store_rows),
     FAMILY(block_product, block_product),
     FAMILY(strip_product, strip_product),
     FAMILY(pack_strips, pack_strips),

@@ -143,8 +143,8 @@ static void test_gelu(void **state)
 
 static void compare_softmax(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
 {
-    float *x = normals(size, 1), *dp = normals(size, 2);
-    float *got = normals(size, 3), *want = normals(size, 3), sum, want_sum;
+    float *x = normals(size, 1), sum, want_sum;
+    float *got = normals(size, 3), *want = normals(size, 3);
 
     for (int64_t i = 0; i < size; i++)
         x[i] *= 20;
@@ -158,13 +158,7 @@ static void compare_softmax(const pkm_kernels *kernels, const pkm_kernels *refer
     check_close(&sum, &want_sum, 1, 0, reduction, "sum of exp_shift");
     if (size > 1)
         assert_true(size <= 8 || got[1] == 0.0f);
-    kernels->exp_shift(got, x, 1, 100, size);
-    kernels->softmax_backward(got, got, dp, 0.5f, size);
-    reference->exp_shift(want, x, 1, 100, size);
-    reference->softmax_backward(want, want, dp, 0.5f, size);
-    check_close(got, want, size, reduction, reduction, "softmax_backward");
     drop(x, size);
-    drop(dp, size);
     drop(got, size);
     drop(want, size);
 }
@@ -279,13 +273,158 @@ static void test_block_product(void **state)
     each_level_and_size(compare_products);
 }
 
+/* Rows of `count` elements of a result in `dtype`, as floats, against the reference's. */
+static void compare_rows(const void *got, const void *want, pkm_dtype dtype, int64_t count,
+                         const char *what)
+{
+    double tolerance = dtype == PKM_BF16 ? 0x1p-7 : 4e-6;
+
+    for (int64_t i = 0; i < count; i++) {
+        float a = dtype == PKM_BF16 ? pkm_bf16_to_f32(((const uint16_t *)got)[i])
+                                    : ((const float *)got)[i];
+        float b = dtype == PKM_BF16 ? pkm_bf16_to_f32(((const uint16_t *)want)[i])
+                                    : ((const float *)want)[i];
+
+        check_close(&a, &b, 1, tolerance / 64, tolerance, what);
+        assert_int_equal(b == 0.0f, a == 0.0f); /* what is not seen */
+    }
+}
+
+/* A block of scores meets sums begun before it; the scores that are not seen are NaN. */
+static void compare_attend_softmax(const pkm_kernels *kernels, const pkm_kernels *reference,
+                                   int64_t n_keys, pkm_dtype dtype, int64_t seen)
+{
+    enum { QUERIES = 5 };
+    int64_t row = (n_keys + 15) / 16 * 16, count = QUERIES * row;
+    float *scores = normals(count, 1), *mask = normals(count, 2);
+    float *p[2] = {normals(count, 3), normals(count, 4)}, state[2][3][QUERIES];
+
+    for (int64_t i = 0; i < count; i++)
+        if (i % row >= seen + i / row || i % row >= n_keys)
+            scores[i] = NAN;
+    for (int with_mask = 0; with_mask < 2; with_mask++) {
+        for (int which = 0; which < 2; which++) {
+            pkm_attend_softmax block = {
+                QUERIES,         n_keys,          seen,           0.7f, scores, NULL, row, p[which],
+                state[which][0], state[which][1], state[which][2]};
+
+            block.mask = with_mask ? mask : NULL;
+            for (int i = 0; i < QUERIES; i++) {
+                block.top[i] = i == 0 && seen > 0 && n_keys > 0 ? -INFINITY : 0.1f * (float)i;
+                block.sum[i] = i == 0 ? 0 : 1.5f;
+            }
+            (which == 0 ? kernels : reference)->attend_softmax[dtype](&block);
+        }
+        compare_rows(p[0], p[1], dtype, count, "p");
+        for (int i = 0; i < 3; i++)
+            check_close(state[0][i], state[1][i], QUERIES, reduction, reduction, "running sums");
+    }
+    drop(scores, count);
+    drop(mask, count);
+    drop(p[0], count);
+    drop(p[1], count);
+}
+
+static void compare_attend_slopes(const pkm_kernels *kernels, const pkm_kernels *reference,
+                                  int64_t n_keys, pkm_dtype dtype, int64_t seen)
+{
+    enum { QUERIES = 19, ROW = 32 };
+    int64_t count = (n_keys + 1) / 2 * 2 * ROW;
+    float *in[3] = {normals(count, 1), normals(count, 2), normals(count, 3)};
+    float *lse = normals(QUERIES, 4), *delta = normals(QUERIES, 5), *out[2][3];
+
+    for (int which = 0; which < 2; which++)
+        for (int i = 0; i < 3; i++)
+            out[which][i] = normals(count, 6);
+    for (int with_mask = 0; with_mask < 2; with_mask++) {
+        for (int which = 0; which < 2; which++) {
+            const pkm_attend_slopes block = {
+                .n_queries = QUERIES,
+                .n_keys = n_keys,
+                .seen = seen,
+                .factor = 0.7f,
+                .scores = in[0],
+                .d_p = in[1],
+                .mask = with_mask ? in[2] : NULL,
+                .row = ROW,
+                .lse = lse,
+                .delta = delta,
+                .p = out[which][0],
+                .ds = out[which][1],
+                .pairs = (uint16_t *)out[which][2],
+            };
+
+            (which == 0 ? kernels : reference)->attend_slopes[dtype](&block);
+        }
+        compare_rows(out[0][0], out[1][0], dtype, count, "P");
+        compare_rows(out[0][1], out[1][1], dtype, count, "dS");
+        if (dtype == PKM_BF16)
+            compare_rows(out[0][2], out[1][2], dtype, count, "pairs of dS");
+    }
+    for (int i = 0; i < 3; i++) {
+        drop(in[i], count);
+        drop(out[0][i], count);
+        drop(out[1][i], count);
+    }
+    drop(lse, QUERIES);
+    drop(delta, QUERIES);
+}
+
+static void compare_attend(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t n_keys)
+{
+    static const int64_t seen[] = {-30, -3, 0, 1, 9, 40, 300};
+
+    for (pkm_dtype dtype = PKM_F32; dtype <= PKM_BF16; dtype++)
+        for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
+            compare_attend_softmax(kernels, reference, n_keys, dtype, seen[i]);
+            compare_attend_slopes(kernels, reference, n_keys, dtype, seen[i]);
+        }
+}
+
+static void test_attend(void **state)
+{
+    (void)state;
+    each_level_and_size(compare_attend);
+}
+
+static void compare_store_rows(const pkm_kernels *kernels, const pkm_kernels *reference,
+                               int64_t n_columns)
+{
+    enum { ROWS = 3 };
+    int64_t count = ROWS * n_columns;
+    float *in = normals(count, 1), *factor = normals(ROWS, 2);
+    float *got = normals(count, 3), *want = normals(count, 3);
+
+    for (int i = 0; i < 8; i++) {
+        pkm_dtype dtype = i % 2 == 0 ? PKM_F32 : PKM_BF16;
+        pkm_store_rows job = {ROWS,      n_columns, got,         in, i & 2 ? factor : NULL,
+                              n_columns, n_columns, (i & 4) != 0};
+
+        kernels->store_rows[dtype](&job);
+        job.out = want;
+        reference->store_rows[dtype](&job);
+        assert_memory_equal(got, want, (size_t)count * pkm_dtype_bytes(dtype));
+    }
+    drop(in, count);
+    drop(factor, ROWS);
+    drop(got, count);
+    drop(want, count);
+}
+
+static void test_store_rows(void **state)
+{
+    (void)state;
+    each_level_and_size(compare_store_rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_gelu),          cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_nan),           cmocka_unit_test(test_norm),
-        cmocka_unit_test(test_block_product),
+        cmocka_unit_test(test_block_product), cmocka_unit_test(test_attend),
+        cmocka_unit_test(test_store_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,4 +13,12 @@ static inline float element_load(const void *values, pkm_dtype dtype, int64_t at
                              : ((const float *)values)[at];
 }
 
+static inline void element_store(void *values, pkm_dtype dtype, int64_t at, float value)
+{
+    if (dtype == PKM_BF16)
+        ((uint16_t *)values)[at] = pkm_f32_to_bf16(value);
+    else
+        ((float *)values)[at] = value;
+}
+
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/cpu.h"
 #include "kernels/adamw_update.h"
+#include "kernels/attend.h"
 #include "kernels/bag.h"
 #include "kernels/block_product.h"
 #include "kernels/column_sums.h"
@@ -30,6 +31,7 @@
 #include "kernels/row_step.h"
 #include "kernels/select.h"
 #include "kernels/softmax.h"
+#include "kernels/store_rows.h"
 #include "kernels/strip_product.h"
 #include "kernels/sum_squares.h"
 #include "kernels/transpose.h"
@@ -61,7 +63,9 @@ typedef struct pkm_kernels {
     pkm_gelu_backward_fn *gelu_backward;
     pkm_row_max_fn *row_max;
     pkm_exp_shift_fn *exp_shift;
-    pkm_softmax_backward_fn *softmax_backward;
+    pkm_attend_softmax_fn *attend_softmax[PKM_ROW_DTYPES];
+    pkm_attend_slopes_fn *attend_slopes[PKM_ROW_DTYPES];
+    pkm_store_rows_fn *store_rows[PKM_ROW_DTYPES];
     pkm_block_product_fn *block_product[PKM_ROW_DTYPES];
     pkm_strip_product_fn *strip_product[PKM_ROW_DTYPES];
     pkm_pack_strips_fn *pack_strips[PKM_ROW_DTYPES];

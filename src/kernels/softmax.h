@@ -2,11 +2,10 @@
 /*
  * The pieces of a softmax over one row of `count` floats; any alignment.
  *
- *   row_max           the largest element, NaN skipped; -infinity if there is none
- *   exp_shift         out = exp(factor * x - shift); returns the sum of out
- *   softmax_backward  out = factor * p * (dp - sum(p * dp))
+ *   row_max    the largest element, NaN skipped; -infinity if there is none
+ *   exp_shift  out = exp(factor * x - shift), 0 below exp(-87); returns the sum of out
  *
- * out may be x, p or dp. exp_shift: what would be below exp(-87) is 0. factor > 0.
+ * out may be x; factor > 0.
  */
 #ifndef PKM_KERNELS_SOFTMAX_H
 #define PKM_KERNELS_SOFTMAX_H
@@ -16,15 +15,10 @@
 typedef float pkm_row_max_fn(const float *x, int64_t count);
 typedef float pkm_exp_shift_fn(float *out, const float *x, float factor, float shift,
                                int64_t count);
-typedef void pkm_softmax_backward_fn(float *out, const float *p, const float *dp, float factor,
-                                     int64_t count);
 
 pkm_row_max_fn pkm_row_max_ref, pkm_row_max_avx2, pkm_row_max_avx512;
 pkm_row_max_fn pkm_row_max_neon;
 pkm_exp_shift_fn pkm_exp_shift_ref, pkm_exp_shift_avx2, pkm_exp_shift_avx512;
 pkm_exp_shift_fn pkm_exp_shift_neon;
-pkm_softmax_backward_fn pkm_softmax_backward_ref, pkm_softmax_backward_avx2,
-    pkm_softmax_backward_avx512;
-pkm_softmax_backward_fn pkm_softmax_backward_neon;
 
 #endif

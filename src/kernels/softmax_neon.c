@@ -12,9 +12,3 @@ float pkm_exp_shift_neon(float *out, const float *x, float factor, float shift, 
 {
     return exp_shift_all(out, x, factor, shift, count);
 }
-
-void pkm_softmax_backward_neon(float *out, const float *p, const float *dp, float factor,
-                               int64_t count)
-{
-    softmax_backward_all(out, p, dp, factor, count);
-}

@@ -25,14 +25,3 @@ float pkm_exp_shift_ref(float *out, const float *x, float factor, float shift, i
     }
     return (float)sum;
 }
-
-void pkm_softmax_backward_ref(float *out, const float *p, const float *dp, float factor,
-                              int64_t count)
-{
-    double sum = 0;
-
-    for (int64_t i = 0; i < count; i++)
-        sum += (double)p[i] * (double)dp[i];
-    for (int64_t i = 0; i < count; i++)
-        out[i] = (float)((double)factor * (double)p[i] * ((double)dp[i] - sum));
-}

@@ -30,18 +30,3 @@ static inline float exp_shift_all(float *out, const float *x, float factor, floa
     }
     return vec_sum(sum);
 }
-
-static inline void softmax_backward_all(float *out, const float *p, const float *dp, float factor,
-                                        int64_t count)
-{
-    vec sum = vec_set(0), whole;
-
-    for (int64_t i = 0; i < count; i += VEC)
-        sum = vec_fma(vec_load(p + i, count - i), vec_load(dp + i, count - i), sum);
-    whole = vec_set(vec_sum(sum));
-    for (int64_t i = 0; i < count; i += VEC)
-        vec_store(out + i,
-                  vec_mul(vec_mul(vec_set(factor), vec_load(p + i, count - i)),
-                          vec_sub(vec_load(dp + i, count - i), whole)),
-                  count - i);
-}

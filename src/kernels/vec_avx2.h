@@ -124,6 +124,40 @@ static inline void vec_store_bf16(uint16_t *p, vec x, int64_t left)
     memcpy(p, some, (size_t)left * sizeof *p);
 }
 
+typedef __m256i vec_two;
+
+static inline vec_two vec_round_two(vec a, vec b)
+{
+    __m256i packed =
+        _mm256_packus_epi32(_mm256_srli_epi32(_mm256_castps_si256(vec_round_bf16(a)), 16),
+                            _mm256_srli_epi32(_mm256_castps_si256(vec_round_bf16(b)), 16));
+
+    return _mm256_permute4x64_epi64(packed, 0xd8);
+}
+
+static inline void vec_store_two(uint16_t *a, uint16_t *b, vec_two x)
+{
+    _mm_storeu_si128((void *)a, _mm256_castsi256_si128(x));
+    _mm_storeu_si128((void *)b, _mm256_extracti128_si256(x, 1));
+}
+
+static inline void vec_store_pairs(uint16_t *p, vec_two x)
+{
+    __m128i a = _mm256_castsi256_si128(x), b = _mm256_extracti128_si256(x, 1);
+
+    _mm_storeu_si128((void *)p, _mm_unpacklo_epi16(a, b));
+    _mm_storeu_si128((void *)(p + VEC), _mm_unpackhi_epi16(a, b));
+}
+
+static inline vec vec_between(vec x, int64_t first, int64_t last)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i before = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)first), lane);
+    __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)last), lane);
+
+    return _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_andnot_si256(before, inside)));
+}
+
 static inline vec vec_load_upper24(const uint32_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_loadu_si256((const void *)p), 8));

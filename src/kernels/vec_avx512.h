@@ -104,12 +104,60 @@ static inline vec vec_round_bf16(vec x)
     return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32((int)0xffff0000u)));
 }
 
-/* Rounded to bf16. */
+/* Rounded to bf16; with AVX512-BF16 denormals become 0. */
 static inline void vec_store_bf16(uint16_t *p, vec x, int64_t left)
 {
+#ifdef __AVX512BF16__
+    _mm256_mask_storeu_epi16(p, vec_lanes(left), (__m256i)_mm512_cvtneps_pbh(x));
+#else
     __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(vec_round_bf16(x)), 16);
 
     _mm512_mask_cvtepi32_storeu_epi16(p, vec_lanes(left), upper);
+#endif
+}
+
+/* Two vectors rounded to bf16, the first in the lower half. */
+typedef __m512i vec_two;
+
+static inline vec_two vec_round_two(vec a, vec b)
+{
+#ifdef __AVX512BF16__
+    return (__m512i)_mm512_cvtne2ps_pbh(b, a);
+#else
+    const __m512i upper =
+        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                         25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+
+    return _mm512_permutex2var_epi16(_mm512_castps_si512(vec_round_bf16(a)), upper,
+                                     _mm512_castps_si512(vec_round_bf16(b)));
+#endif
+}
+
+/* Each of the two at a place of its own. */
+static inline void vec_store_two(uint16_t *a, uint16_t *b, vec_two x)
+{
+    _mm256_storeu_si256((void *)a, _mm512_castsi512_si256(x));
+    _mm256_storeu_si256((void *)b, _mm512_extracti64x4_epi64(x, 1));
+}
+
+/* Lane by lane, the element of the first before that of the second. */
+static inline void vec_store_pairs(uint16_t *p, vec_two x)
+{
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi16(order, x));
+}
+
+/* x in lanes [first, last), 0 elsewhere; any first and last. */
+static inline vec vec_between(vec x, int64_t first, int64_t last)
+{
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __mmask16 from = _mm512_cmpge_epi32_mask(lane, _mm512_set1_epi32((int)first));
+
+    return _mm512_maskz_mov_ps(
+        _mm512_mask_cmplt_epi32_mask(from, lane, _mm512_set1_epi32((int)last)), x);
 }
 
 /* The 24 upper bits of words, as floats: exact. */

@@ -104,6 +104,59 @@ static inline void vec_store(float *p, vec x, int64_t left)
     memcpy(p, some, (size_t)left * sizeof *p);
 }
 
+static inline vec vec_round_bf16(vec x)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(x);
+    uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    uint32x4_t out = vbslq_u32(vceqq_f32(x, x), rounded, quiet);
+
+    return vreinterpretq_f32_u32(vandq_u32(out, vdupq_n_u32(0xffff0000u)));
+}
+
+static inline void vec_store_bf16(uint16_t *p, vec x, int64_t left)
+{
+    uint16x4_t upper = vshrn_n_u32(vreinterpretq_u32_f32(vec_round_bf16(x)), 16);
+    uint16_t some[VEC];
+
+    if (left >= VEC) {
+        vst1_u16(p, upper);
+        return;
+    }
+    vst1_u16(some, upper);
+    memcpy(p, some, (size_t)left * sizeof *p);
+}
+
+typedef uint16x4x2_t vec_two;
+
+static inline vec_two vec_round_two(vec a, vec b)
+{
+    return (vec_two){{vshrn_n_u32(vreinterpretq_u32_f32(vec_round_bf16(a)), 16),
+                      vshrn_n_u32(vreinterpretq_u32_f32(vec_round_bf16(b)), 16)}};
+}
+
+static inline void vec_store_two(uint16_t *a, uint16_t *b, vec_two x)
+{
+    vst1_u16(a, x.val[0]);
+    vst1_u16(b, x.val[1]);
+}
+
+static inline void vec_store_pairs(uint16_t *p, vec_two x)
+{
+    vst2_u16(p, x);
+}
+
+static inline vec vec_between(vec x, int64_t first, int64_t last)
+{
+    static const int32_t lane[VEC] = {0, 1, 2, 3};
+    int32x4_t lanes = vld1q_s32(lane);
+    uint32x4_t inside = vandq_u32(vcgeq_s32(lanes, vdupq_n_s32((int32_t)first)),
+                                  vcltq_s32(lanes, vdupq_n_s32((int32_t)last)));
+
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), inside));
+}
+
 static inline vec vec_load_upper24(const uint32_t *p)
 {
     return vcvtq_f32_u32(vshrq_n_u32(vld1q_u32(p), 8));

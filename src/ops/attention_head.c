@@ -7,52 +7,76 @@
 #include "base/dtype.h"
 #include "base/size.h"
 #include "kernels/kernels.h"
-#include "ops/attention_operand.h"
 #include "ops/values.h"
 
-void pkm_attention_scratch_take(pkm_attention_scratch *scratch, pkm_arena *arena, int64_t head_dim,
-                                int64_t max_keys, pkm_dtype dtype, bool dropout, bool backward)
+enum {
+    /* Up to this many queries, packing a cache of keys for products costs more than it saves. */
+    FEW_ROWS = 4
+};
+
+static void take_backward(pkm_attention_scratch *s, pkm_arena *arena,
+                          const pkm_attention_room *room, size_t block)
 {
-    pkm_dtype operand = head_dim % 2 == 0 ? dtype : PKM_F32;
-    /* Whole cache lines, and not a multiple of 4 KiB that would crowd few sets of the cache. */
-    size_t keys = pkm_size_sum(pkm_round_up((size_t)max_keys, 16), 16);
-    size_t block = PKM_ATTENTION_ROWS, dim = (size_t)head_dim, element = pkm_dtype_bytes(operand);
-    size_t scores = pkm_size_product(block, keys), queries = pkm_size_product(block, dim);
+    size_t dim = (size_t)room->head_dim, element = pkm_dtype_bytes(s->operand);
+    size_t queries = pkm_size_product(PKM_ATTENTION_ROWS, dim);
+    size_t keys = pkm_size_sum(pkm_round_up((size_t)room->max_keys, 16), 16);
     size_t all_keys = pkm_size_product(keys, dim);
 
-    *scratch = (pkm_attention_scratch){.operand = operand, .keys = (int64_t)keys};
-    scratch->scores = pkm_arena_take(arena, scores, sizeof(float));
-    scratch->o = pkm_arena_take(arena, queries, sizeof(float));
-    scratch->left = pkm_arena_take(arena, scores, element);
-    scratch->q_rows = pkm_arena_take(arena, queries, element);
-    scratch->k_rows = pkm_arena_take(arena, all_keys, element);
-    scratch->v_rows = pkm_arena_take(arena, all_keys, element);
-    scratch->k_right_t = pkm_arena_take(arena, all_keys, element);
-    scratch->v_right = pkm_arena_take(arena, all_keys, element);
-    scratch->positions = pkm_arena_take(arena, keys, sizeof *scratch->positions);
-    if (dropout)
-        scratch->mask = pkm_arena_take(arena, scores, sizeof(float));
-    if (!backward)
-        return;
-    scratch->k_right = pkm_arena_take(arena, all_keys, element);
-    scratch->v_right_t = pkm_arena_take(arena, all_keys, element);
-    scratch->left_t = pkm_arena_take(arena, scores, element);
-    scratch->q_right = pkm_arena_take(arena, queries, element);
-    scratch->do_right = pkm_arena_take(arena, queries, element);
-    scratch->do_rows = pkm_arena_take(arena, queries, element);
-    scratch->d_scores = pkm_arena_take(arena, scores, sizeof(float));
-    scratch->dk = pkm_arena_take(arena, all_keys, sizeof(float));
-    scratch->dv = pkm_arena_take(arena, all_keys, sizeof(float));
+    s->all_keys = (int64_t)keys;
+    s->k_left_t = pkm_arena_take(arena, all_keys, element);
+    s->q_right = pkm_arena_take(arena, queries, element);
+    s->q_right_t = pkm_arena_take(arena, queries, element);
+    s->do_right = pkm_arena_take(arena, queries, element);
+    s->do_right_t = pkm_arena_take(arena, queries, element);
+    s->do_rows = pkm_arena_take(arena, queries, element);
+    s->d_p = pkm_arena_take(arena, block, sizeof(float));
+    s->ds = pkm_arena_take(arena, block, element);
+    s->ds_pairs = s->operand == PKM_BF16 ? pkm_arena_take(arena, block, element) : s->ds;
+    s->dq_t = pkm_arena_take(arena, queries, sizeof(float));
+    s->dk = pkm_arena_take(arena, all_keys, sizeof(float));
+    s->dv = pkm_arena_take(arena, all_keys, sizeof(float));
+    if (room->dropout)
+        s->mask_rows = pkm_arena_take(arena, block, sizeof(float));
 }
 
-/* Rows [first, first + count) of the head in the dtype of products: in place, or in `buffer`. */
-static pkm_operand head_rows(const pkm_attention_scratch *s, void *buffer,
-                             const pkm_head_rows *rows, int64_t first, int64_t count, int64_t dim)
+void pkm_attention_scratch_take(pkm_attention_scratch *scratch, pkm_arena *arena,
+                                const pkm_attention_room *room)
 {
-    int64_t start = rows->first + first * rows->stride;
+    pkm_dtype operand = room->head_dim % 2 == 0 ? room->dtype : PKM_F32;
+    int64_t max_keys = pkm_min_i64(room->max_keys, PKM_ATTENTION_KEYS);
+    /* Whole cache lines, and not a multiple of 4 KiB that would crowd few sets of the cache. */
+    size_t keys = pkm_size_sum(pkm_round_up((size_t)max_keys, 16), 16);
+    size_t dim = (size_t)room->head_dim, element = pkm_dtype_bytes(operand);
+    size_t block = pkm_size_product(PKM_ATTENTION_ROWS, keys);
+    size_t run = pkm_size_product(PKM_ATTENTION_RUN, dim), packed = pkm_size_product(keys, dim);
+    size_t rows = room->backward ? (size_t)room->max_keys : keys;
+    size_t converted = operand == room->dtype ? 0 : pkm_size_product(rows, dim);
 
-    if (rows->dtype == s->operand)
-        return (pkm_operand){(const char *)rows->data + (size_t)start * pkm_dtype_bytes(s->operand),
+    *scratch = (pkm_attention_scratch){.operand = operand, .keys = (int64_t)keys};
+    scratch->scores = pkm_arena_take(arena, block, sizeof(float));
+    scratch->p = pkm_arena_take(arena, block, element);
+    scratch->o = pkm_arena_take(arena, run, sizeof(float));
+    scratch->top = pkm_arena_take(arena, PKM_ATTENTION_RUN, sizeof(float));
+    scratch->sum = pkm_arena_take(arena, PKM_ATTENTION_RUN, sizeof(float));
+    scratch->shrink = pkm_arena_take(arena, PKM_ATTENTION_RUN, sizeof(float));
+    scratch->k_right_t = pkm_arena_take(arena, packed, element);
+    scratch->v_right = pkm_arena_take(arena, packed, element);
+    scratch->q_rows = pkm_arena_take(arena, run, element);
+    scratch->k_rows = pkm_arena_take(arena, converted, element);
+    scratch->v_rows = pkm_arena_take(arena, converted, element);
+    if (room->dropout)
+        scratch->mask = pkm_arena_take(arena, block, sizeof(float));
+    if (room->backward)
+        take_backward(scratch, arena, room, block);
+}
+
+pkm_operand pkm_attention_rows(const pkm_attention_head *head, pkm_dtype operand, void *buffer,
+                               const pkm_head_rows *rows, int64_t first, int64_t count)
+{
+    int64_t start = rows->first + first * rows->stride, dim = head->head_dim;
+
+    if (rows->dtype == operand)
+        return (pkm_operand){(const char *)rows->data + (size_t)start * pkm_dtype_bytes(operand),
                              rows->stride};
     for (int64_t i = 0; i < count; i++)
         (void)pkm_values_read(rows->data, rows->dtype, start + i * rows->stride, dim,
@@ -60,255 +84,173 @@ static pkm_operand head_rows(const pkm_attention_scratch *s, void *buffer,
     return (pkm_operand){buffer, dim};
 }
 
-/* Rows [first, first + count) of the head = or += from [count, dim]. */
-static void store_rows(const pkm_head_rows *rows, const float *from, int64_t first, int64_t count,
-                       int64_t dim, bool add)
+void pkm_attention_store(const pkm_attention_head *head, const pkm_head_rows *rows,
+                         const float *values, const float *factor, int64_t first, int64_t count,
+                         bool add)
 {
-    for (int64_t i = 0; i < count; i++)
-        pkm_values_write(rows->data, rows->dtype, rows->first + (first + i) * rows->stride, dim,
-                         from + i * dim, add);
+    size_t start = (size_t)(rows->first + first * rows->stride) * pkm_dtype_bytes(rows->dtype);
+
+    pkm_kernels_get()->store_rows[rows->dtype](&(pkm_store_rows){
+        .n_rows = count,
+        .n_columns = head->head_dim,
+        .out = (char *)rows->data + start,
+        .in = values,
+        .factor = factor,
+        .out_row = rows->stride,
+        .in_row = head->head_dim,
+        .add = add,
+    });
 }
 
-/* A block of queries: m of them from query `first`, and the n keys that the last of them sees. */
-typedef struct query_block {
-    int64_t first, m, n;
-    pkm_operand q; /* [m, head_dim] */
-} query_block;
-
-static query_block block_at(const pkm_attention_head *head, const pkm_attention_scratch *s,
-                            int64_t first)
+void pkm_attention_mask(const pkm_attention_head *head, float *mask, int64_t row, int64_t query,
+                        int64_t m, int64_t key, int64_t n)
 {
-    int64_t m = pkm_min_i64(head->n_rows - first, PKM_ATTENTION_ROWS);
-
-    return (query_block){.first = first,
-                         .m = m,
-                         .n = head->n_before + first + m,
-                         .q = head_rows(s, s->q_rows, &head->q, first, m, head->head_dim)};
-}
-
-/* Keys and values of the head as right operands; what is not needed stays empty. */
-typedef struct key_operands {
-    pkm_operand k, k_t, v, v_t;
-} key_operands;
-
-static key_operands key_operands_of(const pkm_attention_head *head, const pkm_attention_scratch *s,
-                                    bool backward)
-{
-    int64_t n_keys = head->n_before + head->n_rows, dim = head->head_dim;
-    pkm_operand k = head_rows(s, s->k_rows, &head->k, 0, n_keys, dim);
-    pkm_operand v = head_rows(s, s->v_rows, &head->v, 0, n_keys, dim);
-    key_operands keys = {
-        .k_t = pkm_operand_right_t(s->operand, s->k_right_t, s->keys, k, dim, n_keys),
-    };
-
-    if (backward) {
-        keys.k = pkm_operand_right(s->operand, s->k_right, k, n_keys, dim);
-        keys.v_t = pkm_operand_right_t(s->operand, s->v_right_t, s->keys, v, dim, n_keys);
-    } else {
-        keys.v = pkm_operand_right(s->operand, s->v_right, v, n_keys, dim);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = 0; j < n; j++)
+            mask[i * row + j] = 1.0f;
+        pkm_values_dropout(mask + i * row, mask + i * row, n, head->dropout, head->rng,
+                           head->draw + (uint64_t)(query + i) * head->draw_stride + (uint64_t)key);
     }
-    return keys;
 }
 
-static float score_scale(const pkm_attention_head *head)
+float pkm_attention_scale(const pkm_attention_head *head)
 {
     return 1.0f / sqrtf((float)head->head_dim);
 }
 
-/* mask [m, n] = dropout factors; nothing without dropout. */
-static void block_mask(const pkm_attention_head *head, const pkm_attention_scratch *s,
-                       const query_block *b)
-{
-    for (int64_t i = 0; i < b->m && head->dropout > 0; i++) {
-        float *mask = s->mask + i * s->keys;
+/* Keys [first, first + n) of the head. */
+typedef struct key_block {
+    int64_t first, n;
+    pkm_operand k_t, v;
+} key_block;
 
-        for (int64_t j = 0; j < b->n; j++)
-            mask[j] = 1.0f;
-        pkm_values_dropout(mask, mask, b->n, head->dropout, head->rng,
-                           head->draw + (uint64_t)(b->first + i) * head->draw_stride);
-    }
+/* Scores of m queries from `first` on with a block of keys, into s->p and the running sums. */
+static void softmax_block(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                          const key_block *keys, int64_t first, int64_t m)
+{
+    if (head->dropout > 0)
+        pkm_attention_mask(head, s->mask, s->keys, first, m, keys->first, keys->n);
+    pkm_kernels_get()->attend_softmax[s->operand](&(pkm_attend_softmax){
+        .n_queries = m,
+        .n_keys = keys->n,
+        .seen = head->n_before + first + 1 - keys->first,
+        .factor = pkm_attention_scale(head),
+        .scores = s->scores,
+        .mask = head->dropout > 0 ? s->mask : NULL,
+        .row = s->keys,
+        .p = s->p,
+        .top = s->top + first,
+        .sum = s->sum + first,
+        .shrink = s->shrink + first,
+    });
 }
 
-static void apply_mask(const pkm_attention_head *head, const pkm_attention_scratch *s, float *to,
-                       const query_block *b)
-{
-    for (int64_t i = 0; i < b->m && head->dropout > 0; i++)
-        pkm_kernels_get()->vector_mul(to + i * s->keys, to + i * s->keys, s->mask + i * s->keys,
-                                      b->n);
-}
-
-/* row [n] = exp(scale row - shift) over the keys that query i of the block sees, 0 elsewhere. */
-static float block_exp(const pkm_attention_head *head, float *row, float shift,
-                       const query_block *b, int64_t i)
-{
-    int64_t seen = head->n_before + b->first + i + 1;
-
-    memset(row + seen, 0, (size_t)(b->n - seen) * sizeof *row);
-    return pkm_kernels_get()->exp_shift(row, row, score_scale(head), shift, seen);
-}
-
-static void forward_block(const pkm_attention_head *head, const pkm_attention_scratch *s,
-                          const key_operands *keys, const query_block *b)
+/* The sums over keys so far of m queries from `first` on, shrunk to the new top. */
+static float *shrink_sums(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                          int64_t first, int64_t m)
 {
     int64_t dim = head->head_dim;
-    float inverse[PKM_ATTENTION_ROWS];
-    pkm_operand p;
+    float *o = s->o + first * dim;
+    const pkm_store_rows shrink = {.n_rows = m,
+                                   .n_columns = dim,
+                                   .out = o,
+                                   .in = o,
+                                   .factor = s->shrink + first,
+                                   .out_row = dim,
+                                   .in_row = dim};
 
-    pkm_operand_product(s->operand, s->scores, s->keys, b->q, keys->k_t, b->m, b->n, dim, false);
-    for (int64_t i = 0; i < b->m; i++) {
-        float *row = s->scores + i * s->keys;
-        float top =
-            score_scale(head) * pkm_kernels_get()->row_max(row, head->n_before + b->first + i + 1);
-        float sum = block_exp(head, row, top, b, i);
-
-        inverse[i] = 1.0f / sum;
-        if (head->lse != NULL)
-            head->lse[(b->first + i) * head->lse_stride] = top + logf(sum);
-    }
-    block_mask(head, s, b);
-    apply_mask(head, s, s->scores, b);
-    p = pkm_operand_left(s->operand, s->left, s->scores, s->keys, b->m, b->n);
-    pkm_operand_product(s->operand, s->o, dim, p, keys->v, b->m, dim, b->n, false);
-    for (int64_t i = 0; i < b->m; i++)
-        pkm_kernels_get()->vector_scale(s->o + i * dim, s->o + i * dim, inverse[i], dim);
-    store_rows(&head->out, s->o, b->first, b->m, dim, false);
+    pkm_kernels_get()->store_rows[PKM_F32](&shrink);
+    return o;
 }
 
-/* Rows that lie without gaps are cached ones; with a row or few to compute, laying all keys and
- * values out anew for a product would take longer than reading them. */
-static bool reads_in_place(const pkm_attention_head *head)
+/* A block of queries meets a block of keys. */
+static void forward_block(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                          const key_block *keys, int64_t first, int64_t m)
 {
-    return head->n_rows <= PKM_ATTENTION_FEW && head->k.stride == head->head_dim &&
-           head->v.stride == head->head_dim && head->dropout <= 0 && head->lse == NULL;
+    int64_t dim = head->head_dim;
+    /* Keys that the last query sees. */
+    int64_t n = pkm_min_i64(keys->n, head->n_before + first + m - keys->first);
+    const key_block seen = {keys->first, n, keys->k_t, keys->v};
+    pkm_operand q = pkm_attention_rows(head, s->operand, s->q_rows, &head->q, first, m);
+    float *o = s->o + first * dim;
+
+    pkm_operand_product(s->operand, s->scores, s->keys, q, keys->k_t, m, pkm_operand_columns(n),
+                        dim, false);
+    softmax_block(head, s, &seen, first, m);
+    if (keys->first > 0)
+        o = shrink_sums(head, s, first, m);
+    pkm_operand_product(s->operand, o, dim, (pkm_operand){s->p, s->keys}, keys->v, m, dim, n,
+                        keys->first > 0);
 }
 
-/* What a product in bf16 would make of its left operand: decoding agrees with scoring. */
-static void round_operand(pkm_dtype operand, float *values, void *scratch, int64_t count)
+static void meet_keys(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                      int64_t first_key, int64_t n)
 {
-    if (operand != PKM_BF16)
-        return;
-    pkm_kernels_get()->f32_to_bf16(scratch, values, count);
-    pkm_kernels_get()->bf16_to_f32(values, scratch, count);
+    int64_t dim = head->head_dim;
+    pkm_operand k = pkm_attention_rows(head, s->operand, s->k_rows, &head->k, first_key, n);
+    pkm_operand v = pkm_attention_rows(head, s->operand, s->v_rows, &head->v, first_key, n);
+    const key_block keys = {
+        .first = first_key,
+        .n = n,
+        .k_t = pkm_operand_right_t(s->operand, s->k_right_t, s->keys, k, dim, n),
+        .v = pkm_operand_right(s->operand, s->v_right, v, n, dim),
+    };
+    /* The first block of queries of which one sees a key of this block. */
+    int64_t first = pkm_max_i64(0, first_key - head->n_before) / PKM_ATTENTION_ROWS;
+
+    for (first *= PKM_ATTENTION_ROWS; first < head->n_rows; first += PKM_ATTENTION_ROWS)
+        forward_block(head, s, &keys, first, pkm_min_i64(head->n_rows - first, PKM_ATTENTION_ROWS));
 }
 
-/* out of query i: keys are read as a matrix times q, values as a bag of all rows. */
-static void forward_few(const pkm_attention_head *head, const pkm_attention_scratch *s, int64_t i)
+/* The same for a few queries and keys that lie side by side: rows of keys are dotted, rows of
+ * values summed, as they are. */
+static void meet_keys_few(const pkm_attention_head *head, const pkm_attention_scratch *s,
+                          int64_t first_key, int64_t n)
 {
     const pkm_kernels *kernels = pkm_kernels_get();
-    int64_t dim = head->head_dim, seen = head->n_before + i + 1;
-    const float *q;
-    float *p = s->scores;
-    const char *k = head->k.data, *v = head->v.data;
-    size_t element = pkm_dtype_bytes(head->k.dtype);
-    float top, sum;
+    int64_t dim = head->head_dim;
+    pkm_dtype dtype = head->k.dtype;
+    pkm_operand k = pkm_attention_rows(head, dtype, NULL, &head->k, first_key, n);
+    pkm_operand v = pkm_attention_rows(head, dtype, NULL, &head->v, first_key, n);
+    const key_block keys = {.first = first_key, .n = n};
+    int32_t ids[PKM_ATTENTION_KEYS];
 
-    q = pkm_values_read(head->q.data, head->q.dtype, head->q.first + i * head->q.stride, dim, s->o);
-    kernels->matvec[head->k.dtype](p, q, k + (size_t)head->k.first * element, dim, 1, seen, dim);
-    top = score_scale(head) * kernels->row_max(p, seen);
-    sum = kernels->exp_shift(p, p, score_scale(head), top, seen);
-    round_operand(s->operand, p, s->left, seen);
-    kernels->bag[head->v.dtype](s->o, v + (size_t)head->v.first * element, s->positions, p, 1, seen,
-                                dim);
-    kernels->vector_scale(s->o, s->o, 1.0f / sum, dim);
-    store_rows(&head->out, s->o, i, 1, dim, false);
-}
+    for (int32_t j = 0; j < (int32_t)n; j++)
+        ids[j] = j;
+    for (int64_t i = 0; i < head->n_rows; i++) {
+        const float *q = pkm_values_read(head->q.data, head->q.dtype,
+                                         head->q.first + i * head->q.stride, dim, s->q_rows);
+        float *o = shrink_sums(head, s, i, first_key > 0 ? 1 : 0);
+        float *sum = first_key > 0 ? s->o + head->n_rows * dim : o;
+        const float *weights;
 
-static void forward_in_place(const pkm_attention_head *head, const pkm_attention_scratch *s)
-{
-    for (int64_t j = 0; j < head->n_before + head->n_rows; j++)
-        s->positions[j] = (int32_t)j;
-    for (int64_t i = 0; i < head->n_rows; i++)
-        forward_few(head, s, i);
+        kernels->matvec[dtype](s->scores, q, k.data, k.row, 1, n, dim);
+        softmax_block(head, s, &keys, i, 1);
+        weights = pkm_values_read(s->p, s->operand, 0, n, s->scores);
+        kernels->bag[dtype](sum, v.data, ids, weights, 1, n, dim);
+        if (first_key > 0)
+            kernels->vector_add(o, o, sum, dim);
+    }
 }
 
 void pkm_attention_head_forward(const pkm_attention_head *head,
                                 const pkm_attention_scratch *scratch)
 {
-    key_operands keys;
-
-    if (reads_in_place(head)) {
-        forward_in_place(head, scratch);
-        return;
-    }
-    keys = key_operands_of(head, scratch, false);
-
-    for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS) {
-        query_block b = block_at(head, scratch, first);
-
-        forward_block(head, scratch, &keys, &b);
-    }
-}
-
-/* scores [m, n] = P and d_scores [m, n] = dP of the block. */
-static void block_slopes(const pkm_attention_head *head, const pkm_attention_scratch *s,
-                         const key_operands *keys, const query_block *b, pkm_operand dout)
-{
-    int64_t dim = head->head_dim;
-
-    pkm_operand_product(s->operand, s->scores, s->keys, b->q, keys->k_t, b->m, b->n, dim, false);
-    for (int64_t i = 0; i < b->m; i++)
-        block_exp(head, s->scores + i * s->keys, head->lse[(b->first + i) * head->lse_stride], b,
-                  i);
-    pkm_operand_product(s->operand, s->d_scores, s->keys, dout, keys->v_t, b->m, b->n, dim, false);
-    block_mask(head, s, b);
-    apply_mask(head, s, s->d_scores, b);
-}
-
-/* The left operand of scores [m, n], after to [n, head_dim] += scores^T from [m, head_dim]. */
-static pkm_operand add_to_keys(const pkm_attention_scratch *s, float *to, const float *scores,
-                               pkm_operand from, int64_t dim, const query_block *b)
-{
-    pkm_operand left = pkm_operand_left(s->operand, s->left, scores, s->keys, b->m, b->n);
-    pkm_operand left_t =
-        pkm_operand_left_t(s->operand, s->left_t, PKM_ATTENTION_ROWS, left, b->m, b->n);
-
-    pkm_operand_product(s->operand, to, dim, left_t, from, b->n, dim, b->m, true);
-    return left;
-}
-
-static void backward_block(const pkm_attention_head *head, const pkm_attention_scratch *s,
-                           const key_operands *keys, const query_block *b)
-{
-    int64_t dim = head->head_dim;
-    pkm_operand dout = head_rows(s, s->do_rows, &head->dout, b->first, b->m, dim);
-    pkm_operand do_right = pkm_operand_right(s->operand, s->do_right, dout, b->m, dim);
-    pkm_operand q_right = pkm_operand_right(s->operand, s->q_right, b->q, b->m, dim);
-    pkm_operand ds;
-
-    block_slopes(head, s, keys, b, dout);
-    for (int64_t i = 0; i < b->m; i++)
-        pkm_kernels_get()->softmax_backward(s->d_scores + i * s->keys, s->scores + i * s->keys,
-                                            s->d_scores + i * s->keys, score_scale(head), b->n);
-    apply_mask(head, s, s->scores, b);
-    add_to_keys(s, s->dv, s->scores, do_right, dim, b);
-    ds = add_to_keys(s, s->dk, s->d_scores, q_right, dim, b);
-    pkm_operand_product(s->operand, s->o, dim, ds, keys->k, b->m, dim, b->n, false);
-    store_rows(&head->dq, s->o, b->first, b->m, dim, head->add);
-}
-
-/*
- * With scores S = a q k^T (a = 1/sqrt(head_dim)), P = softmax(S) by rows, M the dropout factors
- * and out = (P M) v:
- *   dv = (P M)^T dout;          dP = M (dout v^T)
- *   dS = a P (dP - rowsum(P dP)), the derivative of a softmax times that of its argument
- *   dq = dS k;                  dk = dS^T q
- * P is computed again from the scores and the saved log-sum-exp.
- */
-void pkm_attention_head_backward(const pkm_attention_head *head,
-                                 const pkm_attention_scratch *scratch)
-{
     const pkm_attention_scratch *s = scratch;
-    int64_t n_keys = head->n_rows, dim = head->head_dim;
-    size_t bytes = (size_t)(n_keys * dim) * sizeof(float);
-    key_operands keys = key_operands_of(head, s, true);
+    bool few = head->n_rows <= FEW_ROWS && head->v.stride == head->head_dim;
+    int64_t n_keys = head->n_before + head->n_rows;
 
-    memset(s->dk, 0, bytes);
-    memset(s->dv, 0, bytes);
-    for (int64_t first = 0; first < head->n_rows; first += PKM_ATTENTION_ROWS) {
-        query_block b = block_at(head, s, first);
-
-        backward_block(head, s, &keys, &b);
+    for (int64_t i = 0; i < head->n_rows; i++) {
+        s->top[i] = -INFINITY;
+        s->sum[i] = 0;
     }
-    store_rows(&head->dk, s->dk, 0, n_keys, dim, head->add);
-    store_rows(&head->dv, s->dv, 0, n_keys, dim, head->add);
+    for (int64_t first = 0; first < n_keys; first += PKM_ATTENTION_KEYS)
+        (few ? meet_keys_few : meet_keys)(head, s, first,
+                                          pkm_min_i64(n_keys - first, PKM_ATTENTION_KEYS));
+    for (int64_t i = 0; i < head->n_rows; i++) {
+        if (head->lse != NULL)
+            head->lse[i * head->lse_stride] = s->top[i] + logf(s->sum[i]);
+        s->shrink[i] = 1.0f / s->sum[i];
+    }
+    pkm_attention_store(head, &head->out, s->o, s->shrink, 0, head->n_rows, false);
 }

@@ -6,21 +6,6 @@
 #include "base/size.h"
 #include "kernels/kernels.h"
 
-pkm_operand pkm_operand_left(pkm_dtype dtype, void *buffer, const float *values, int64_t step,
-                             int64_t m, int64_t n)
-{
-    uint16_t *out = buffer;
-
-    if (dtype == PKM_F32)
-        return (pkm_operand){values, step};
-    for (int64_t i = 0; i < m; i++) {
-        pkm_kernels_get()->f32_to_bf16(out + i * step, values + i * step, n);
-        if (n % 2 != 0)
-            out[i * step + n] = 0;
-    }
-    return (pkm_operand){buffer, step};
-}
-
 pkm_operand pkm_operand_left_t(pkm_dtype dtype, void *buffer, int64_t row, pkm_operand left,
                                int64_t m, int64_t n)
 {
@@ -53,8 +38,12 @@ pkm_operand pkm_operand_right_t(pkm_dtype dtype, void *buffer, int64_t row, pkm_
 {
     /* A pair of bf16 in a row moves as one element of 4 bytes. */
     int64_t pair = dtype == PKM_BF16 ? 2 : 1;
+    size_t rest = (size_t)(pkm_operand_columns(n) - n) * sizeof(float);
+    float *out = buffer;
 
-    pkm_kernels_get()->transpose[PKM_F32](buffer, row, rows.data, rows.row / pair, n, k / pair);
+    pkm_kernels_get()->transpose[PKM_F32](out, row, rows.data, rows.row / pair, n, k / pair);
+    for (int64_t l = 0; l < k / pair && rest > 0; l++)
+        memset(out + l * row + n, 0, rest);
     return (pkm_operand){buffer, row * pair};
 }
 

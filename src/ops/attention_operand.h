@@ -18,9 +18,11 @@ typedef struct pkm_operand {
     int64_t row;
 } pkm_operand;
 
-/* The left operand [m, n] of fp32 values with `step` elements from row to row; `buffer` as wide. */
-pkm_operand pkm_operand_left(pkm_dtype dtype, void *buffer, const float *values, int64_t step,
-                             int64_t m, int64_t n);
+/* Columns that a right operand of n columns has room for: products run over whole vectors. */
+static inline int64_t pkm_operand_columns(int64_t n)
+{
+    return (n + 15) / 16 * 16;
+}
 
 /* The left operand [n, m] that is the transpose of a left operand [m, n]; buffer [n, row], where
  * row >= m. */
@@ -31,7 +33,8 @@ pkm_operand pkm_operand_left_t(pkm_dtype dtype, void *buffer, int64_t row, pkm_o
 pkm_operand pkm_operand_right(pkm_dtype dtype, void *buffer, pkm_operand rows, int64_t k,
                               int64_t n);
 
-/* The right operand [k, n] of rows [n, k], k even in bf16; buffer [k, row], where row >= n. */
+/* The right operand [k, columns] of rows [n, k], zero beyond column n; k even in bf16; buffer
+ * [k, row], where row >= pkm_operand_columns(n). */
 pkm_operand pkm_operand_right_t(pkm_dtype dtype, void *buffer, int64_t row, pkm_operand rows,
                                 int64_t k, int64_t n);
 

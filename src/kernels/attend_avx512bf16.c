@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_avx512.h"
+
+#include "kernels/attend_simd.h"
+
+void pkm_attend_softmax_bf16_avx512bf16(const pkm_attend_softmax *block)
+{
+    attend_softmax_all(block, true);
+}
+
+void pkm_attend_slopes_bf16_avx512bf16(const pkm_attend_slopes *block)
+{
+    attend_slopes_all(block, true);
+}
