@@ -2,7 +2,8 @@
 /*
  * Product-key search alone, on normal keys and queries: the whole, its dot products with the
  * selection left out, what the selection adds to them, and laying out the keys anew after a
- * training step. The ceiling of the dot products is the peak of the processor's multiply-adds.
+ * training step. What bounds the dot products is the peak of the processor's multiply-adds, or how
+ * fast the scores can be written to a cache, each number once.
  */
 #include "memory/search.h"
 
@@ -12,7 +13,9 @@
 #include "base/dtype.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "base/threads.h"
 #include "peak.h"
+#include "row_table.h"
 
 typedef struct search_values {
     int64_t tokens, heads, n_keys, key_dim, topk, runs;
@@ -34,6 +37,9 @@ static const pkm_option rows[] = {
     {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "50", NULL, "", NULL, "measured runs"},
 };
 
+/* Scores that a thread has in its cache: of so many queries, as the search takes at a time. */
+enum { CACHED_QUERIES = 32, CACHED_VISITS = 32, ROW_BYTES = 1024 };
+
 typedef struct search_bench {
     const search_values *values;
     pkm_search *whole, *dots; /* dots: without selection */
@@ -42,6 +48,7 @@ typedef struct search_bench {
     int32_t *ids;             /* [tokens, H, k] */
     float *scores;            /* [tokens, H, k] */
     void *workspace;
+    pkm_row_table cached;
 } search_bench;
 
 static pkm_status search(search_bench *bench, const pkm_search *by)
@@ -125,6 +132,7 @@ static void release(search_bench *bench)
     pkm_free(bench->ids);
     pkm_free(bench->scores);
     pkm_free(bench->workspace);
+    pkm_row_table_release(&bench->cached);
 }
 
 static pkm_status add_task(pkm_measure *measure, int *index, pkm_task task, const char *name,
@@ -133,6 +141,18 @@ static pkm_status add_task(pkm_measure *measure, int *index, pkm_task task, cons
     task.body = body;
     snprintf(task.name, sizeof task.name, "%s", name);
     return pkm_measure_add(measure, index, &task);
+}
+
+/* Rewriting counts each byte twice, read and written. */
+static pkm_status add_cached(pkm_measure *measure, int *index, search_bench *bench)
+{
+    int64_t bytes = pkm_threads() * CACHED_QUERIES * 2 * bench->values->n_keys * 4;
+
+    PKM_TRY(pkm_row_table_create(&bench->cached, bytes));
+    PKM_TRY(pkm_row_table_lay(&bench->cached, pkm_min_i64(ROW_BYTES, bytes), CACHED_VISITS * bytes,
+                              false));
+    bench->cached.walk.rewrite = true;
+    return pkm_row_probe_add(measure, index, "scores only rewritten", &bench->cached.walk, 0);
 }
 
 static pkm_status add_tasks(pkm_measure *measure, void *user)
@@ -144,13 +164,16 @@ static pkm_status add_tasks(pkm_measure *measure, void *user)
     double flops = 2 * queries * (double)(values->n_keys * values->key_dim);
     size_t key_bytes = sizeof(float) + pkm_dtype_bytes((pkm_dtype)values->precision);
     pkm_task task = {.user = bench, .items = queries, .unit = "queries"};
-    int peak, whole, dots;
+    int peak, cached, whole, dots;
 
     PKM_TRY(pkm_peak_add(measure, &peak, (pkm_dtype)values->precision, 0));
+    PKM_TRY(add_cached(measure, &cached, bench));
     task.parts[0] = (pkm_floor_part){peak, flops};
+    task.parts[1] = (pkm_floor_part){cached, queries * 2 * (double)values->n_keys * sizeof(float)};
+    task.parts_overlap = true;
     PKM_TRY(add_task(measure, &whole, task, "search", search_whole));
     PKM_TRY(add_task(measure, &dots, task, "dot products", search_dots));
-    task.parts[0].amount = 0;
+    task.parts[0].amount = task.parts[1].amount = 0;
     task.terms[0] = (pkm_task_term){whole, 1};
     task.terms[1] = (pkm_task_term){dots, -1};
     PKM_TRY(add_task(measure, NULL, task, "selection", NULL));

@@ -107,7 +107,7 @@ static pkm_status run_task(pkm_measure *measure, int index, int64_t round)
         if (task->terms[i].sign != 0)
             seconds += task->terms[i].sign * measure->tasks[task->terms[i].task]->seconds[round];
     if (round >= 0)
-        timed->seconds[round] = seconds;
+        timed->seconds[round] = seconds > 0 ? seconds : 0; /* a difference may be below */
     return PKM_OK;
 }
 
