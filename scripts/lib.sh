@@ -33,3 +33,12 @@ build_preset() {
     [[ -f build/$1/build.ninja ]] || cmake --preset "$1" >&2
     cmake --build --preset "$1" ${2:+--target "$2"} >&2
 }
+
+# python_with REQUIREMENTS VENV: keeps a virtual environment with the packages that a file lists.
+python_with() {
+    cmp -s "$1" "$2/installed.txt" && return
+    need_packages python3 python3-venv
+    python3 -m venv "$2"
+    "$2/bin/pip" install --quiet --disable-pip-version-check -r "$1" >&2
+    cp "$1" "$2/installed.txt"
+}
