@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work of bench/compare: runs pkm and its peers in turns, keeps the figures, writes the page."""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import sys
+
+import report
+from sections import SECTIONS
+from sides import HERE, PKM, ROOT, Ours, Peer, output
+
+RESULTS = ROOT / "build/compare.json"
+PAGE = ROOT / "docs/performance.md"
+# What keeps pkm and oneDNN, ours and PyTorch's, to the instructions of a level.
+LEVELS = {"avx512bf16": "AVX512_CORE_BF16", "avx512": "AVX512_CORE", "avx2": "AVX2"}
+SLOW = 1.5  # a peer this much slower than the fastest is measured in the first round only
+
+
+def say(sentence):
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def start_peers(section, row, threads):
+    """One after another, so that they do not warm up against each other."""
+    peers = []
+    for program in row.peers:
+        peers.append(Peer(section, row, program, threads))
+        peers[-1].get_ready()
+    return peers
+
+
+def take_turns(ours, peers, rounds):
+    for turn in range(rounds):
+        for side in ours:
+            side.measure()
+        fastest = min((statistics.median(peer.rounds) for peer in peers if peer.rounds), default=0)
+        for peer in peers:
+            if turn == 0 or statistics.median(peer.rounds) <= SLOW * fastest:
+                peer.measure()
+
+
+def run_row(section, row, args):
+    """pkm, where the row has a base pkm at that as well, and the peers."""
+    threads = args.threads or row.threads or section.threads
+    say(f"{row.name}: preparing")
+    ours = [Ours(section, each, threads) for each in section.rows if each is row or each.name == row.base]
+    peers = start_peers(section, row, threads)
+    say(f"{row.name}: measuring")
+    take_turns(ours, peers, args.rounds)
+    say(f"{row.name}: measured")
+    for peer in peers:
+        peer.end()
+    sides = {side.row.name: side.result() for side in ours}
+    return {"ours": sides[row.name], "base": sides.get(row.base), "peers": [peer.result() for peer in peers]}
+
+
+def run_section(name, args):
+    section = SECTIONS[name]
+    say(f"{name}: preparing")
+    if section.prepare and not (ROOT / section.prepare[0]).exists():
+        output(PKM, *shlex.split(section.prepare[1]))
+    options = [f"--{option}={getattr(args, option)}" for option in ("rounds", "threads", "isa") if getattr(args, option)]
+    return {"command": shlex.join(["bench/compare", name, *options]), "rounds": args.rounds, "isa": args.isa,
+            "threads": args.threads or section.threads,
+            "checks": [output(sys.executable, HERE / check).strip() for check in section.checks],
+            "machine": json.loads(output(PKM, "info", "--json")),
+            "commit": output("git", "-C", ROOT, "describe", "--always", "--dirty").strip(),
+            "rows": {row.name: run_row(section, row, args) for row in section.rows}}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/compare", description="pkm and its peers, side by side")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of every program (default 3)")
+    parser.add_argument("--threads", type=int, help="instead of those of the section")
+    parser.add_argument("--isa", choices=LEVELS, help="as on a machine with no more than these instructions")
+    args = parser.parse_args()
+    for name in args.sections:
+        if name not in SECTIONS:
+            parser.error(f"no section {name}")
+    if args.isa:
+        os.environ.update(PKM_ISA=args.isa, ONEDNN_MAX_CPU_ISA=LEVELS[args.isa])
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in args.sections or SECTIONS:
+        found = run_section(name, args)
+        results[f"{name}@{args.isa}" if args.isa else name] = found
+        RESULTS.write_text(json.dumps(results, indent=1))
+        print("\n".join(report.table(SECTIONS[name], found)), flush=True)
+    PAGE.write_text(report.page(results))
+
+
+if __name__ == "__main__":
+    main()
