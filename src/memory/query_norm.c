@@ -2,6 +2,7 @@
 #include "memory/query_norm.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/size.h"
 #include "base/threads.h"
@@ -27,34 +28,48 @@ static int64_t block_columns(const norm_pass *pass, int64_t block, int64_t *firs
     return pkm_min_i64(*first + BLOCK_COLUMNS, pass->width);
 }
 
+/* What follows for the n columns from `first` on is compiled twice, once for whole blocks, of which
+ * compilers make vectors: */
+#define COLUMNS static inline __attribute__((always_inline))
+
+COLUMNS void statistics_columns(const norm_pass *pass, int64_t first, const int64_t n)
+{
+    const float *raw = pass->raw + first;
+    double mean[BLOCK_COLUMNS] = {0}, squares[BLOCK_COLUMNS] = {0};
+    double rows = (double)pass->n_rows;
+
+    for (int64_t row = 0; row < pass->n_rows; row++)
+        for (int64_t c = 0; c < n; c++)
+            mean[c] += (double)raw[row * pass->width + c];
+    for (int64_t c = 0; c < n; c++)
+        mean[c] /= rows;
+    for (int64_t row = 0; row < pass->n_rows; row++)
+        for (int64_t c = 0; c < n; c++) {
+            double off = (double)raw[row * pass->width + c] - mean[c];
+
+            squares[c] += off * off;
+        }
+    for (int64_t c = 0; c < n; c++) {
+        float *running_mean = pass->running_mean + first + c;
+        float *running_var = pass->running_var + first + c;
+        double unbiased = squares[c] / (rows - 1);
+
+        pass->mean[first + c] = (float)mean[c];
+        pass->inverse[first + c] = (float)(1 / sqrt(squares[c] / rows + epsilon));
+        *running_mean = (float)((1 - momentum) * (double)*running_mean + momentum * mean[c]);
+        *running_var = (float)((1 - momentum) * (double)*running_var + momentum * unbiased);
+    }
+}
+
 static void statistics_block(int64_t block, int thread, void *user)
 {
-    const norm_pass *pass = user;
-    int64_t first, last = block_columns(pass, block, &first), n = pass->n_rows;
-    double sum[BLOCK_COLUMNS] = {0}, squares[BLOCK_COLUMNS] = {0};
+    int64_t first, last = block_columns(user, block, &first);
 
     (void)thread;
-    for (int64_t row = 0; row < n; row++)
-        for (int64_t c = first; c < last; c++)
-            sum[c - first] += (double)pass->raw[row * pass->width + c];
-    for (int64_t c = first; c < last; c++)
-        sum[c - first] /= (double)n;
-    for (int64_t row = 0; row < n; row++)
-        for (int64_t c = first; c < last; c++) {
-            double off = (double)pass->raw[row * pass->width + c] - sum[c - first];
-
-            squares[c - first] += off * off;
-        }
-    for (int64_t c = first; c < last; c++) {
-        double unbiased = squares[c - first] / (double)(n - 1);
-
-        pass->mean[c] = (float)sum[c - first];
-        pass->inverse[c] = (float)(1 / sqrt(squares[c - first] / (double)n + epsilon));
-        pass->running_mean[c] =
-            (float)((1 - momentum) * (double)pass->running_mean[c] + momentum * sum[c - first]);
-        pass->running_var[c] =
-            (float)((1 - momentum) * (double)pass->running_var[c] + momentum * unbiased);
-    }
+    if (last - first == BLOCK_COLUMNS)
+        statistics_columns(user, first, BLOCK_COLUMNS);
+    else
+        statistics_columns(user, first, last - first);
 }
 
 void pkm_norm_batch_statistics(float *mean, float *inverse, float *running_mean, float *running_var,
@@ -97,16 +112,50 @@ static float normalise_group(float *unit, const float *raw, int64_t n)
     return inverse;
 }
 
+/* Of one row, with the statistics of the batch. unit may be raw. */
+COLUMNS void normalise_columns(const pkm_norm *norm, float *unit, const float *raw, int64_t first,
+                               const int64_t n)
+{
+    const float *restrict mean = norm->mean + first, *restrict inverse = norm->inverse + first;
+    float x[BLOCK_COLUMNS];
+
+    for (int64_t c = 0; c < n; c++)
+        x[c] = (raw[first + c] - mean[c]) * inverse[c];
+    memcpy(unit + first, x, (size_t)n * sizeof *x);
+}
+
+COLUMNS void scale_columns(const pkm_norm *norm, float *q, int64_t first, const int64_t n)
+{
+    const float *restrict weight = norm->weight + first, *restrict bias = norm->bias + first;
+    float x[BLOCK_COLUMNS];
+
+    for (int64_t c = 0; c < n; c++)
+        x[c] = q[first + c] * weight[c] + bias[c];
+    memcpy(q + first, x, (size_t)n * sizeof *x);
+}
+
 /* unit [width] of one row. */
 static void normalise_row(const pkm_norm *norm, float *unit, const float *raw)
 {
+    int64_t c = 0;
+
     if (norm->kind == PKM_NORM_LAYER) {
-        for (int64_t c = 0; c < norm->width; c += norm->group)
+        for (; c < norm->width; c += norm->group)
             (void)normalise_group(unit + c, raw + c, norm->group);
         return;
     }
-    for (int64_t c = 0; c < norm->width; c++)
-        unit[c] = (raw[c] - norm->mean[c]) * norm->inverse[c];
+    for (; c + BLOCK_COLUMNS <= norm->width; c += BLOCK_COLUMNS)
+        normalise_columns(norm, unit, raw, c, BLOCK_COLUMNS);
+    normalise_columns(norm, unit, raw, c, norm->width - c);
+}
+
+static void scale_row(const pkm_norm *norm, float *q)
+{
+    int64_t c = 0;
+
+    for (; c + BLOCK_COLUMNS <= norm->width; c += BLOCK_COLUMNS)
+        scale_columns(norm, q, c, BLOCK_COLUMNS);
+    scale_columns(norm, q, c, norm->width - c);
 }
 
 static void forward_block(int64_t block, int thread, void *user)
@@ -120,8 +169,7 @@ static void forward_block(int64_t block, int thread, void *user)
         float *q = pass->q + row * norm->width;
 
         normalise_row(norm, q, pass->raw + row * norm->width);
-        for (int64_t c = 0; c < norm->width; c++)
-            q[c] = q[c] * norm->weight[c] + norm->bias[c];
+        scale_row(norm, q);
     }
 }
 
@@ -188,43 +236,58 @@ static void unit_block(int64_t block, int thread, void *user)
 }
 
 /* dL/draw of some columns of a batch norm, given their sums of d and d u. */
-static void batch_columns_backward(const norm_pass *pass, int64_t first, int64_t last,
-                                   const double *sum, const double *sum_unit)
+COLUMNS void batch_columns_backward(const norm_pass *pass, int64_t first, const int64_t n,
+                                    const double *sum, const double *sum_unit)
 {
     const pkm_norm *norm = pass->norm;
     double part = pass->grad->batch ? 1 / (double)pass->n_rows : 0;
+    float scale[BLOCK_COLUMNS], d[BLOCK_COLUMNS];
 
-    for (int64_t row = 0; row < pass->n_rows; row++)
-        for (int64_t c = first; c < last; c++) {
-            int64_t at = row * norm->width + c;
-            double off = part * (sum[c - first] + (double)pass->unit[at] * sum_unit[c - first]);
+    for (int64_t c = 0; c < n; c++)
+        scale[c] = norm->inverse[first + c] * norm->weight[first + c];
+    for (int64_t row = 0; row < pass->n_rows; row++) {
+        float *dq = pass->dq + row * norm->width + first;
+        const float *unit = pass->unit + row * norm->width + first;
 
-            pass->dq[at] = norm->inverse[c] * norm->weight[c] * (float)((double)pass->dq[at] - off);
-        }
+        for (int64_t c = 0; c < n; c++)
+            d[c] =
+                scale[c] * (float)((double)dq[c] - part * (sum[c] + (double)unit[c] * sum_unit[c]));
+        memcpy(dq, d, (size_t)n * sizeof *d);
+    }
+}
+
+COLUMNS void columns_backward(const norm_pass *pass, int64_t first, const int64_t n)
+{
+    double sum[BLOCK_COLUMNS] = {0}, sum_unit[BLOCK_COLUMNS] = {0};
+
+    for (int64_t row = 0; row < pass->n_rows; row++) {
+        const float *dq = pass->dq + row * pass->width + first;
+        const float *unit = pass->unit + row * pass->width + first;
+
+        for (int64_t c = 0; c < n; c++)
+            sum[c] += (double)dq[c];
+        for (int64_t c = 0; c < n; c++)
+            sum_unit[c] += (double)dq[c] * (double)unit[c];
+    }
+    for (int64_t c = 0; c < n; c++) {
+        float *weight = pass->grad->weight + first + c, *bias = pass->grad->bias + first + c;
+
+        *weight = (float)sum_unit[c] + (pass->grad->accumulate ? *weight : 0);
+        *bias = (float)sum[c] + (pass->grad->accumulate ? *bias : 0);
+    }
+    if (pass->norm->kind == PKM_NORM_BATCH)
+        batch_columns_backward(pass, first, n, sum, sum_unit);
 }
 
 static void columns_block(int64_t block, int thread, void *user)
 {
-    const norm_pass *pass = user;
-    int64_t first, last = block_columns(pass, block, &first);
-    double sum[BLOCK_COLUMNS] = {0}, sum_unit[BLOCK_COLUMNS] = {0};
+    int64_t first, last = block_columns(user, block, &first);
 
     (void)thread;
-    for (int64_t row = 0; row < pass->n_rows; row++)
-        for (int64_t c = first; c < last; c++) {
-            int64_t at = row * pass->width + c;
-
-            sum[c - first] += (double)pass->dq[at];
-            sum_unit[c - first] += (double)pass->dq[at] * (double)pass->unit[at];
-        }
-    for (int64_t c = first; c < last; c++) {
-        float *weight = pass->grad->weight + c, *bias = pass->grad->bias + c;
-
-        *weight = (float)sum_unit[c - first] + (pass->grad->accumulate ? *weight : 0);
-        *bias = (float)sum[c - first] + (pass->grad->accumulate ? *bias : 0);
-    }
-    if (pass->norm->kind == PKM_NORM_BATCH)
-        batch_columns_backward(pass, first, last, sum, sum_unit);
+    if (last - first == BLOCK_COLUMNS)
+        columns_backward(user, first, BLOCK_COLUMNS);
+    else
+        columns_backward(user, first, last - first);
 }
 
 void pkm_norm_backward(const pkm_norm *norm, pkm_norm_grad *grad, float *dq, const float *raw,
