@@ -157,11 +157,18 @@ static pkm_status add_work(pkm_measure *measure, int *index, layer_bench *bench,
     return pkm_measure_add(measure, index, &task);
 }
 
-/* A row is read once forward for each of its hits, once backward, and rewritten with its moments.
- */
+static double upstream_bytes(const layer_bench *bench)
+{
+    return (double)(bench->tokens * pkm_store_config_of(bench->memory->store)->value_dim) *
+           sizeof(float);
+}
+
+/* A row is read once forward for each of its hits, once backward, and rewritten with its moments;
+ * upstream rows are read and recorded, and read again. */
 static pkm_status add_stages(pkm_measure *measure, layer_ceilings *c, layer_bench *bench)
 {
     double hits = (double)(bench->tokens * bench->hits), distinct = (double)bench->n_distinct;
+    double upstream = upstream_bytes(bench);
 
     PKM_TRY(add_walk(measure, &c->gather, &c->hit, bench, false));
     PKM_TRY(add_work(
@@ -170,12 +177,12 @@ static pkm_status add_stages(pkm_measure *measure, layer_ceilings *c, layer_benc
     PKM_TRY(add_work(measure, NULL, bench,
                      (pkm_task){.name = "hits grouped, gate dots",
                                 .body = record_hits,
-                                .parts = {{c->gather, distinct * c->hit}}}));
+                                .parts = {{c->gather, distinct * c->hit + 2 * upstream}}}));
     PKM_TRY(add_walk(measure, &c->rewrite, &c->stepped, bench, true));
     return add_work(measure, NULL, bench,
                     (pkm_task){.name = "rows stepped",
                                .body = step_rows,
-                               .parts = {{c->rewrite, distinct * c->stepped}}});
+                               .parts = {{c->rewrite, distinct * c->stepped + upstream}}});
 }
 
 static pkm_status add_compute(pkm_measure *measure, layer_ceilings *c, const layer_values *values)
@@ -196,9 +203,11 @@ static pkm_status add_compute(pkm_measure *measure, layer_ceilings *c, const lay
 static pkm_status add_layer(pkm_measure *measure, const layer_ceilings *c, layer_bench *bench)
 {
     double hits = (double)(bench->tokens * bench->hits), distinct = (double)bench->layer_distinct;
+    double upstream = upstream_bytes(bench);
     const pkm_floor_part query = {c->product, c->query}, search = {c->peak, c->search};
-    const pkm_floor_part bag = {c->gather, hits * c->hit}, dots = {c->gather, distinct * c->hit};
-    const pkm_floor_part update = {c->rewrite, distinct * c->stepped};
+    const pkm_floor_part bag = {c->gather, hits * c->hit},
+                         dots = {c->gather, distinct * c->hit + 2 * upstream};
+    const pkm_floor_part update = {c->rewrite, distinct * c->stepped + upstream};
     const pkm_floor_part query_backward = {c->product, 2 * c->query};
     int first;
 

@@ -10,14 +10,15 @@
 #include "base/size.h"
 #include "base/threads.h"
 
-/* Rows that a thread takes at a time. */
-enum { BLOCK_ROWS = 64 };
+/* Rows that a thread takes at a time; bytes that a way to walk is tried
+ * on, and how often. */
+enum { BLOCK_ROWS = 64, TRIAL_BYTES = 1 << 25, TRIALS = 5 };
 
 typedef struct row_probe {
     pkm_row_walk walk;
     pkm_row_loop *loop;
-    bool tuned;           /* walk.ahead has been found */
-    int64_t first;        /* of the slice that comes next */
+    bool tuned;           /* the way has been found */
+    int64_t first, n;     /* rows that come next, and how many */
     _Atomic uint32_t sum; /* of everything read */
 } row_probe;
 
@@ -36,59 +37,71 @@ static pkm_row_loop *choose_loop(void)
     return pkm_row_loop_ref;
 }
 
+double pkm_row_walk_bytes(const pkm_row_walk *walk)
+{
+    double bytes = 0;
+
+    for (int t = 0; t < walk->n_tables; t++)
+        bytes += (double)walk->row_bytes[t];
+    return walk->rewrite ? 2 * bytes : bytes;
+}
+
 static void walk_block(int64_t block, int thread, void *user)
 {
     row_probe *probe = user;
     int64_t first = block * BLOCK_ROWS;
-    int64_t last = pkm_min_i64(first + BLOCK_ROWS, probe->walk.slice);
+    int64_t last = pkm_min_i64(first + BLOCK_ROWS, probe->n);
 
     (void)thread;
     probe->sum ^= probe->loop(&probe->walk, probe->first + first, probe->first + last);
 }
 
-static void walk_slice(row_probe *probe)
+/* The next n rows; n at most a slice. */
+static void walk_next(row_probe *probe, int64_t n)
 {
-    pkm_parallel(pkm_ceil_div(probe->walk.slice, BLOCK_ROWS), walk_block, probe);
-    probe->first = (probe->first + probe->walk.slice) % probe->walk.n_ids;
+    if (probe->first + n > probe->walk.n_ids)
+        probe->first = 0;
+    probe->n = n;
+    pkm_parallel(pkm_ceil_div(n, BLOCK_ROWS), walk_block, probe);
+    probe->first += n;
 }
 
-static double best_of_three(row_probe *probe)
+static double time_rows(row_probe *probe, int64_t n)
 {
-    double best = 0;
+    uint64_t start_ns = pkm_clock_ns();
 
-    for (int i = 0; i < 3; i++) {
-        uint64_t start_ns = pkm_clock_ns();
-        double ns;
-
-        walk_slice(probe);
-        ns = (double)(pkm_clock_ns() - start_ns);
-        if (i == 0 || ns < best)
-            best = ns;
-    }
-    return best;
+    walk_next(probe, n);
+    return (double)(pkm_clock_ns() - start_ns) * 1e-9;
 }
 
-static void find_ahead(row_probe *probe)
+/* Few ways, which differ much: a trial finds warmer caches than a run, so that it cannot tell small
+ * differences. They take turns, so that none has a quieter machine. */
+static void find_way(row_probe *probe)
 {
     static const struct {
         pkm_row_ask ask;
-        int64_t ahead;
+        int64_t ahead_bytes, group;
     } ways[] = {
-        {PKM_ASK_NOWHERE, 0}, {PKM_ASK_FIRST, 1},   {PKM_ASK_FIRST, 2},   {PKM_ASK_FIRST, 4},
-        {PKM_ASK_FIRST, 8},   {PKM_ASK_FIRST, 16},  {PKM_ASK_SECOND, 4},  {PKM_ASK_SECOND, 8},
-        {PKM_ASK_SECOND, 16}, {PKM_ASK_SECOND, 32}, {PKM_ASK_SECOND, 64}, {PKM_ASK_SECOND, 128},
+        {PKM_ASK_NOWHERE, 0, 0},       {PKM_ASK_NOWHERE, 0, BLOCK_ROWS},
+        {PKM_ASK_FIRST, 8 << 10, 0},   {PKM_ASK_FIRST, 8 << 10, BLOCK_ROWS},
+        {PKM_ASK_SECOND, 64 << 10, 0}, {PKM_ASK_SECOND, 64 << 10, BLOCK_ROWS},
     };
+    enum { WAYS = sizeof ways / sizeof ways[0] };
+    int64_t most = (int64_t)(TRIAL_BYTES / pkm_row_walk_bytes(&probe->walk));
+    int64_t n = pkm_min_i64(probe->walk.slice, pkm_max_i64(BLOCK_ROWS, most));
     pkm_row_walk fastest = probe->walk;
-    double best = 0;
+    double best_s = 0;
 
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        double ns;
+    for (int trial = 0; trial < TRIALS * WAYS; trial++) {
+        int way = trial % WAYS;
+        double seconds;
 
-        probe->walk.ask = ways[i].ask;
-        probe->walk.ahead = ways[i].ahead;
-        ns = best_of_three(probe);
-        if (i == 0 || ns < best) {
-            best = ns;
+        probe->walk.ask = ways[way].ask;
+        probe->walk.ahead = pkm_ceil_div(ways[way].ahead_bytes, probe->walk.row_bytes[0]);
+        probe->walk.group = ways[way].group;
+        seconds = time_rows(probe, n);
+        if (trial == 0 || seconds < best_s) {
+            best_s = seconds;
             fastest = probe->walk;
         }
     }
@@ -99,20 +112,13 @@ static pkm_status walk(void *user)
 {
     row_probe *probe = user;
 
-    if (!probe->tuned) /* in the round that is not measured, under the threads of the task */
-        find_ahead(probe);
+    if (!probe->tuned) { /* in the round that is not measured, under the threads of the task */
+        find_way(probe);
+        probe->first = 0;
+    }
     probe->tuned = true;
-    walk_slice(probe);
+    walk_next(probe, probe->walk.slice);
     return PKM_OK;
-}
-
-double pkm_row_walk_bytes(const pkm_row_walk *walk)
-{
-    double bytes = 0;
-
-    for (int t = 0; t < walk->n_tables; t++)
-        bytes += (double)walk->row_bytes[t];
-    return walk->rewrite ? 2 * bytes : bytes;
 }
 
 pkm_status pkm_row_probe_add(pkm_measure *measure, int *index, const char *name,

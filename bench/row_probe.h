@@ -21,10 +21,14 @@ typedef struct pkm_row_walk {
     int64_t row_bytes[PKM_WALK_TABLES];
     const int32_t *ids; /* [n_ids] */
     int64_t n_ids;
-    int64_t slice;   /* visited by a run, the next ones by the next; n_ids is a multiple of it */
-    bool rewrite;    /* not only read */
-    pkm_row_ask ask; /* found by the probe */
-    int64_t ahead;   /* rows from the one visited to the one asked for; the same */
+    int64_t slice; /* visited by a run, the next ones by the next; n_ids is a multiple of it */
+    bool rewrite;  /* not only read */
+
+    /* How, found by the probe: */
+    pkm_row_ask ask;
+    int64_t ahead; /* rows from the one visited to the one asked for */
+    int64_t group; /* rows visited together, a KiB of each in turn; 0: each as a whole */
+
     uint32_t change; /* xor of each word rewritten: 0, which the compiler must not know */
 } pkm_row_walk;
 

@@ -45,8 +45,10 @@ static void check_loop(pkm_row_loop *loop)
     assert_int_equal(read, pkm_row_loop_ref(&walk, 0, 4));
     assert_int_not_equal(read, loop(&walk, 0, 3));
     walk.rewrite = true;
-    for (int ask = PKM_ASK_NOWHERE; ask <= PKM_ASK_SECOND; ask++) {
-        walk.ask = (pkm_row_ask)ask;
+    for (int way = 0; way < 9; way++) {
+        walk.ask = (pkm_row_ask)(way % 3);
+        walk.ahead = way;
+        walk.group = way / 3 * 2;
         assert_int_equal(loop(&walk, 0, 4), read);
         assert_memory_equal(&after, &before, sizeof after);
     }
