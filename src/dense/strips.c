@@ -13,7 +13,7 @@ bool pkm_strips_win(pkm_dtype compute)
 {
     pkm_isa level;
 
-    return compute == PKM_BF16 && pkm_isa_current(&level) == PKM_OK && level >= PKM_ISA_AVX512BF16;
+    return compute == PKM_BF16 && pkm_isa_current(&level) == PKM_OK && level >= PKM_ISA_AVX512;
 }
 
 /* Elements from one strip to the next. */

@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vec_avx512.h"
 
-/* The first and the second elements of pairs of bf16, as floats. */
-static inline vec pairs_first(vec pairs)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
-}
-
-static inline vec pairs_second(vec pairs)
-{
-    const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
-
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), upper));
-}
-
-static inline vec pairs_fma(vec a, vec b, vec sum)
-{
-    sum = vec_fma(pairs_first(a), pairs_first(b), sum);
-    return vec_fma(pairs_second(a), pairs_second(b), sum);
-}
+#include "kernels/pairs_simd.h"
 
 #include "kernels/block_product_simd.h"
 

@@ -172,6 +172,8 @@ static const pkm_kernel_row rows[] = {
     ROW(bf16_to_f32, PKM_ISA_NEON, pkm_bf16_to_f32_neon),
     ROW(adamw_update, PKM_ISA_NEON, pkm_adamw_update_neon),
     ROW(sum_squares, PKM_ISA_NEON, pkm_sum_squares_neon),
+    ROW(strip_product[PKM_F32], PKM_ISA_NEON, pkm_strip_product_f32_neon),
+    ROW(strip_product[PKM_BF16], PKM_ISA_NEON, pkm_strip_product_bf16_neon),
     ROW(matvec[PKM_F32], PKM_ISA_NEON, pkm_matvec_f32_neon),
     ROW(matvec[PKM_BF16], PKM_ISA_NEON, pkm_matvec_bf16_neon),
     ROW(matvec[PKM_I8], PKM_ISA_NEON, pkm_matvec_i8_neon),

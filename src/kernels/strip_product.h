@@ -44,6 +44,7 @@ typedef void pkm_strip_product_fn(const pkm_strip_product *product);
 
 pkm_strip_product_fn pkm_strip_product_f32_ref, pkm_strip_product_bf16_ref;
 pkm_strip_product_fn pkm_strip_product_f32_avx2, pkm_strip_product_bf16_avx2;
+pkm_strip_product_fn pkm_strip_product_f32_neon, pkm_strip_product_bf16_neon;
 pkm_strip_product_fn pkm_strip_product_f32_avx512, pkm_strip_product_bf16_avx512;
 pkm_strip_product_fn pkm_strip_product_bf16_avx512bf16, pkm_strip_product_bf16_amx;
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The strip product over vectors; include after a vec_<isa>.h, once per variant. As in the block
- * product, the including file gives pairs_fma for bf16: sum + a[0] b[0] + a[1] b[1] for a pair of A
- * and a vector of pairs of B.
+ * product, bf16 goes by pairs_fma, of pairs_simd.h or the including file's own.
  */
 #include <string.h>
 
 #include "kernels/strip_finish_simd.h"
 
-/* A block of sums that the registers hold: 24 of 32 vectors of 16 lanes, 12 of 16 of 8 lanes. */
-enum { VECS = 2, COLUMNS = VECS * VEC, ROWS = VEC == 16 ? 12 : 6 };
+/* A block of sums that the registers hold: 24 vectors of 32, 12 of the 16 that AVX2 has. */
+enum { VECS = VEC == 4 ? 4 : 2, COLUMNS = VECS * VEC, ROWS = VEC == 16 ? 12 : 6 };
 
 /* sum += the step of A, f32 or a pair of bf16, times a vector of the steps of B. */
 static inline __attribute__((always_inline)) vec step_fma(float step, vec b, vec sum, bool bf16)
@@ -30,7 +29,7 @@ static inline __attribute__((always_inline)) void block_sums(const pkm_strip_pro
     const float *b[VECS];
     float step;
 
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < VECS; v++) {
         int64_t column = j + v * VEC, exists = column < p->n ? column : j;
 
@@ -40,14 +39,14 @@ static inline __attribute__((always_inline)) void block_sums(const pkm_strip_pro
     }
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < VECS; v++)
             sum[r][v] = vec_set(0);
     for (int64_t l = 0; l < steps; l++, a += 4) {
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
             memcpy(&step, a + r * p->a_row * bytes, sizeof step);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int v = 0; v < VECS; v++)
                 sum[r][v] = step_fma(step, vec_load_all(b[v] + l * PKM_STRIP), sum[r][v], bf16);
         }
@@ -58,13 +57,13 @@ static inline __attribute__((always_inline)) void block_sums(const pkm_strip_pro
 
             memcpy(half, a + r * p->a_row * bytes, sizeof half[0]);
             memcpy(&step, half, sizeof step);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int v = 0; v < VECS; v++)
                 sum[r][v] = step_fma(step, vec_load_all(b[v] + steps * PKM_STRIP), sum[r][v], bf16);
         }
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < VECS; v++)
             vec_store(sums + r * COLUMNS + v * VEC, sum[r][v], VEC);
 }

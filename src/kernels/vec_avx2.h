@@ -88,6 +88,17 @@ static inline vec vec_load_i8(const int8_t *p, int64_t left)
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
 }
 
+static inline vec vec_first(vec pairs)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16));
+}
+
+static inline vec vec_second(vec pairs)
+{
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(_mm256_castps_si256(pairs), _mm256_set1_epi32((int)0xffff0000u)));
+}
+
 static inline void vec_store(float *p, vec x, int64_t left)
 {
     if (left >= VEC)

@@ -86,6 +86,18 @@ static inline vec vec_load_i8(const int8_t *p, int64_t left)
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(vec_lanes(left), p)));
 }
 
+/* The first or second elements of pairs of bf16 in the lanes, as f32. */
+static inline vec vec_first(vec pairs)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
+}
+
+static inline vec vec_second(vec pairs)
+{
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32((int)0xffff0000u)));
+}
+
 static inline void vec_store(float *p, vec x, int64_t left)
 {
     _mm512_mask_storeu_ps(p, vec_lanes(left), x);

@@ -92,6 +92,16 @@ static inline vec vec_load_i8(const int8_t *p, int64_t left)
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vld1_s8(some)))));
 }
 
+static inline vec vec_first(vec pairs)
+{
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(pairs), 16));
+}
+
+static inline vec vec_second(vec pairs)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pairs), vdupq_n_u32(0xffff0000u)));
+}
+
 static inline void vec_store(float *p, vec x, int64_t left)
 {
     float some[VEC];
