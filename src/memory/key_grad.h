@@ -7,7 +7,8 @@
  *   dkeys[h, f, c] = sum of dscore * q[r, h, f]       over the rows r, in order
  *
  * The topk slots of a row share few sub-keys (about 11 of 32): scores are first summed per distinct
- * sub-key. One (head, half) is one block of work.
+ * sub-key. One (head, half) of 1024 rows is one block of work; the key gradients of blocks are
+ * summed in order.
  */
 #ifndef PKM_MEMORY_KEY_GRAD_H
 #define PKM_MEMORY_KEY_GRAD_H
