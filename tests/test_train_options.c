@@ -43,6 +43,7 @@ static const char *const promised[] = {
     "value_lr",
     "value_schedule",
     "value_clip",
+    "map_values",
     "on_nan",
     "spike_factor",
     "on_spike",
