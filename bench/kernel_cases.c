@@ -187,11 +187,10 @@ static pkm_kernel_cost gelu(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
     return each(d, 8, 25);
 }
 
-static pkm_kernel_cost gelu_backward(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
+static pkm_kernel_cost gelu_backward(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 {
-    (void)variant;
-    ((pkm_gelu_backward_fn *)fn)(d->out, d->a, d->c, d->count);
-    return each(d, 12, 40);
+    ((pkm_gelu_backward_fn *)fn)(d->out, d->in[dtype], d->in[dtype], d->count);
+    return each(d, 3 * element(dtype), 40);
 }
 
 static pkm_kernel_cost row_max(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)

@@ -110,6 +110,21 @@ static void test_dropout(void **state)
     each_level_and_size(compare_dropout);
 }
 
+static void compare_gelu_bf16(const pkm_kernels *kernels, const pkm_kernels *reference,
+                              const float *dy, const float *x, int64_t size)
+{
+    uint16_t half[4][260];
+    float got[260], want[260];
+
+    reference->f32_to_bf16(half[0], dy, size);
+    reference->f32_to_bf16(half[1], x, size);
+    kernels->gelu_backward[PKM_BF16](half[2], half[0], half[1], size);
+    reference->gelu_backward[PKM_BF16](half[3], half[0], half[1], size);
+    reference->bf16_to_f32(got, half[2], size);
+    reference->bf16_to_f32(want, half[3], size);
+    check_close(got, want, size, 1e-6, 0x1p-7, "gelu_backward in bf16");
+}
+
 static void compare_gelu(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
 {
     float *x = normals(size, 1), *dy = normals(size, 2);
@@ -123,9 +138,10 @@ static void compare_gelu(const pkm_kernels *kernels, const pkm_kernels *referenc
         x[3] = -12;
         x[4] = 1e-40f;
     }
-    kernels->gelu_backward(got, dy, x, size);
-    reference->gelu_backward(want, dy, x, size);
+    kernels->gelu_backward[PKM_F32](got, dy, x, size);
+    reference->gelu_backward[PKM_F32](want, dy, x, size);
     check_close(got, want, size, elementwise, 4 * elementwise, "gelu_backward");
+    compare_gelu_bf16(kernels, reference, dy, x, size);
     kernels->gelu(got, x, size);
     reference->gelu(want, x, size);
     check_close(got, want, size, elementwise, elementwise, "gelu");

@@ -75,7 +75,9 @@ typedef struct pkm_op {
     /* Frees what prepare() hung on node->state; NULL: nothing. */
     void (*release)(pkm_node *node);
     unsigned backward_reads;
-    bool passes_grad; /* d in[0] = d out exactly: the plan lets them share a place (residual add) */
+    /* 1 + the input whose gradient is that of out exactly, so that the plan lets them share a place
+     * (residual add); 0: none. */
+    int passes_grad;
     const pkm_op_case *cases; /* of the gradient test */
     int n_cases;
 } pkm_op;

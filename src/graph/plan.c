@@ -80,13 +80,13 @@ static bool same_shape(const pkm_tensor *a, const pkm_tensor *b)
            memcmp(a->dims, b->dims, (size_t)a->n_dims * sizeof *a->dims) == 0;
 }
 
-/* May the gradient of in[0] take over the place of the gradient of out? */
-static bool shares_gradient(const pkm_node *node)
+/* May the gradient of in[k] take over the place of the gradient of out? */
+static bool shares_gradient(const pkm_node *node, int k)
 {
-    for (int k = 1; k < node->n_in; k++)
-        if (node->in[k] == node->in[0])
+    for (int i = 0; i < node->n_in; i++)
+        if (i != k && node->in[i] == node->in[k])
             return false;
-    return node->op->passes_grad && same_shape(node->in[0], node->out);
+    return node->op->passes_grad == k + 1 && same_shape(node->in[k], node->out);
 }
 
 /* The node's backward writes the gradient of in[k], or adds to it if a later node wrote it. */
@@ -106,7 +106,7 @@ static pkm_status plan_input_grad(pkm_plan *plan, pkm_node *node, int index, int
         return pkm_fail(PKM_ERR_UNSUPPORTED, "node '%s': input '%s' holds integers, no gradient",
                         node->name, in->name);
     in->tensor.has_grad = true;
-    if (k == 0 && shares_gradient(node)) {
+    if (shares_gradient(node, k)) {
         in->grad_place = pkm_tape_entry_of(tape, node->out)->grad_place;
         live_until(plan, in->grad_place, last);
         return PKM_OK;

@@ -23,7 +23,12 @@ void pkm_gelu_avx512(float *out, const float *x, int64_t count)
     gelu_all(out, x, count);
 }
 
-void pkm_gelu_backward_avx512(float *out, const float *dy, const float *x, int64_t count)
+void pkm_gelu_backward_f32_avx512(void *out, const void *dy, const void *x, int64_t count)
 {
-    gelu_backward_all(out, dy, x, count);
+    gelu_backward_all(out, dy, x, PKM_F32, count);
+}
+
+void pkm_gelu_backward_bf16_avx512(void *out, const void *dy, const void *x, int64_t count)
+{
+    gelu_backward_all(out, dy, x, PKM_BF16, count);
 }

@@ -15,9 +15,9 @@ static inline vec gelu_gate(vec x, vec *square)
     vec cubic;
 
     *square = vec_mul(inside, inside);
-    /* -2 sqrt(2 / pi) and that times 0.044715 */
-    cubic = vec_fma(*square, vec_set(-0.0713548163f), vec_set(-1.59576912f));
-    return vec_reciprocal(vec_add(vec_set(1.0f), vec_exp(vec_mul(inside, cubic))));
+    /* -2 sqrt(2 / pi) log2(e) and that times 0.044715 */
+    cubic = vec_fma(*square, vec_set(-0.102943240f), vec_set(-2.30220819f));
+    return vec_reciprocal(vec_add(vec_set(1.0f), vec_exp2(vec_mul(inside, cubic))));
 }
 
 #endif

@@ -60,7 +60,7 @@ typedef struct pkm_kernels {
     pkm_vector_scale_fn *vector_scale;
     pkm_dropout_fn *dropout;
     pkm_gelu_fn *gelu;
-    pkm_gelu_backward_fn *gelu_backward;
+    pkm_gelu_backward_fn *gelu_backward[PKM_ROW_DTYPES];
     pkm_row_max_fn *row_max;
     pkm_exp_shift_fn *exp_shift;
     pkm_attend_softmax_fn *attend_softmax[PKM_ROW_DTYPES];

@@ -90,23 +90,19 @@ static pkm_tensor *layer_norm(builder *b, const char *leaf, pkm_tensor *x)
     return append(b, leaf, &spec);
 }
 
-static pkm_tensor *linear(builder *b, const char *leaf, pkm_tensor *x)
+/* gelu(x W + bias) or residual + (x W + bias); a residual that is not wanted is NULL. */
+static pkm_tensor *linear(builder *b, const char *leaf, pkm_tensor *x, pkm_tensor *residual,
+                          bool gelu)
 {
-    const pkm_linear_attr attr = {PKM_WEIGHT_IN_OUT, b->gpt->config.compute};
+    const pkm_linear_attr attr = {PKM_WEIGHT_IN_OUT,
+                                  residual != NULL ? PKM_F32 : b->gpt->config.compute, gelu};
     pkm_node_spec spec = {.op = &pkm_op_linear,
-                          .in = {x},
+                          .in = {x, residual},
                           .param = {param(b, leaf, "weight"), param(b, leaf, "bias")},
                           .attr = &attr,
                           .attr_bytes = sizeof attr};
 
     return append(b, leaf, &spec);
-}
-
-static pkm_tensor *gelu(builder *b, pkm_tensor *x)
-{
-    pkm_node_spec spec = {.op = &pkm_op_gelu, .in = {x}};
-
-    return append(b, "mlp.gelu", &spec);
 }
 
 /* qkv [rows, 3 D], the output of c_attn -> [rows, D] */
@@ -145,16 +141,25 @@ static pkm_tensor *add(builder *b, const char *leaf, pkm_tensor *x, pkm_tensor *
     return append(b, leaf, &spec);
 }
 
+/* x + dropout(y W + bias): one node, but where dropout comes between. */
+static pkm_tensor *add_linear(builder *b, const char *leaf, const char *add_leaf, pkm_tensor *x,
+                              pkm_tensor *y)
+{
+    if (b->gpt->config.dropout > 0)
+        return add(b, add_leaf, x, linear(b, leaf, y, NULL, false));
+    return linear(b, leaf, y, x, false);
+}
+
 static pkm_tensor *block(builder *b, pkm_tensor *x)
 {
     int index = pkm_gpt_memory_at(&b->gpt->config, b->layer);
-    pkm_tensor *a = attention(b, linear(b, "attn.c_attn", layer_norm(b, "ln_1", x)));
-    pkm_tensor *normed;
+    pkm_tensor *normed = layer_norm(b, "ln_1", x);
 
-    x = add(b, "add_1", x, linear(b, "attn.c_proj", a));
+    x = add_linear(b, "attn.c_proj", "add_1", x,
+                   attention(b, linear(b, "attn.c_attn", normed, NULL, false)));
     normed = layer_norm(b, "ln_2", x);
     if (pkm_gpt_has_ffn(&b->gpt->config, b->layer))
-        x = add(b, "add_2", x, linear(b, "mlp.c_proj", gelu(b, linear(b, "mlp.c_fc", normed))));
+        x = add_linear(b, "mlp.c_proj", "add_2", x, linear(b, "mlp.c_fc", normed, NULL, true));
     if (index >= 0)
         x = add(b, "add_3", x, memory(b, index, normed));
     return x;
@@ -163,7 +168,7 @@ static pkm_tensor *block(builder *b, pkm_tensor *x)
 /* logits = x wte^T */
 static pkm_tensor *head(builder *b, pkm_tensor *x)
 {
-    const pkm_linear_attr attr = {PKM_WEIGHT_OUT_IN, PKM_F32};
+    const pkm_linear_attr attr = {PKM_WEIGHT_OUT_IN, PKM_F32, false};
     pkm_node_spec spec = {.op = &pkm_op_linear,
                           .in = {x},
                           .param = {param(b, "wte", "weight")},

@@ -108,7 +108,7 @@ const pkm_op pkm_op_add = {
     .forward = add_forward,
     .backward = add_backward,
     .cost = add_cost,
-    .passes_grad = true,
+    .passes_grad = 1,
     .cases = add_cases,
     .n_cases = sizeof add_cases / sizeof add_cases[0],
 };

@@ -10,8 +10,8 @@
 #include "ops/ops.h"
 
 static const pkm_op *const table[] = {
-    &pkm_op_embed,     &pkm_op_layer_norm, &pkm_op_linear,        &pkm_op_gelu,
-    &pkm_op_attention, &pkm_op_add,        &pkm_op_cross_entropy, &pkm_op_memory_lookup,
+    &pkm_op_embed, &pkm_op_layer_norm,    &pkm_op_linear,        &pkm_op_attention,
+    &pkm_op_add,   &pkm_op_cross_entropy, &pkm_op_memory_lookup,
 };
 
 const pkm_op *const *pkm_ops_table(int *n_ops)

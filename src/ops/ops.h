@@ -23,16 +23,16 @@ typedef struct pkm_layer_norm_attr {
     pkm_dtype out_dtype; /* f32 or bf16 */
 } pkm_layer_norm_attr;
 
-/* out [rows, n_out] = x W + bias; in: x [rows, n_in] compute; parameters weight in `layout`, and
- * optionally bias [n_out]. */
+/* out [rows, n_out] = gelu(x W + bias) if asked, else residual + (x W + bias); gelu in its tanh
+ * form, of the sum in the dtype of out; in: x [rows, n_in] compute, and optionally the residual
+ * [rows, n_out] f32 (its gradient is that of out); parameters weight in `layout`, and optionally
+ * bias [n_out]. */
 extern const pkm_op pkm_op_linear;
 typedef struct pkm_linear_attr {
     pkm_weight_layout layout;
-    pkm_dtype out_dtype; /* f32 or the compute dtype */
+    pkm_dtype out_dtype; /* f32 or the compute dtype; f32 with a residual */
+    bool gelu;
 } pkm_linear_attr;
-
-/* out = gelu(x), tanh form, in the dtype of x (f32 or bf16). */
-extern const pkm_op pkm_op_gelu;
 
 /* out [rows, D] compute = causal softmax(q k^T / sqrt(D / heads)) v; attributes and the KV cache in
  * ops/attention.h. */

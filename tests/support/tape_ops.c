@@ -92,7 +92,7 @@ const pkm_op residual_op = {
     .forward = sum_forward,
     .backward = sum_backward,
     .backward_reads = READS_ALL,
-    .passes_grad = true,
+    .passes_grad = 1,
 };
 
 const pkm_op forward_only_op = {

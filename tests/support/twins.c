@@ -13,14 +13,22 @@
 static void linear_declare(twin *t)
 {
     const int64_t *size = t->shape->size;
-    pkm_linear_attr attr = {(pkm_weight_layout)size[2], size[4] ? PKM_F32 : t->compute};
+    pkm_linear_attr attr = {(pkm_weight_layout)size[2], size[4] ? PKM_F32 : t->compute,
+                            size[5] == 1};
     bool in_out = size[2] == PKM_WEIGHT_IN_OUT;
 
     twin_input(t, "x", t->compute, size[0], 1);
+    if (size[5] == 2)
+        twin_input(t, "residual", PKM_F32, size[1], 1);
     twin_param(t, "weight", in_out ? size[0] : size[1], in_out ? size[1] : size[0], 0.5);
     if (size[3])
         twin_param(t, "bias", size[1], 0, 1);
     twin_attr(t, &attr, sizeof attr);
+}
+
+static double gelu(double x)
+{
+    return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
 static void linear_forward(const twin *t, double *out)
@@ -35,7 +43,9 @@ static void linear_forward(const twin *t, double *out)
             for (int64_t i = 0; i < n_in; i++)
                 sum += t->in_value[0][row * n_in + i] *
                        t->param_value[0][in_out ? i * n_out + o : o * n_in + i];
-            out[row * n_out + o] = sum;
+            if (t->shape->size[5] == 2)
+                sum += t->in_value[1][row * n_out + o];
+            out[row * n_out + o] = t->shape->size[5] == 1 ? gelu(sum) : sum;
         }
 }
 
@@ -65,20 +75,6 @@ static void layer_norm_forward(const twin *t, double *out)
         for (int64_t i = 0; i < dim; i++)
             out[row * dim + i] =
                 (x[i] - mean) / sqrt(variance + 1e-5) * t->param_value[0][i] + t->param_value[1][i];
-    }
-}
-
-static void gelu_declare(twin *t)
-{
-    twin_input(t, "x", t->compute, t->shape->size[0], 2);
-}
-
-static void gelu_forward(const twin *t, double *out)
-{
-    for (int64_t i = 0; i < t->n_rows * t->shape->size[0]; i++) {
-        double x = t->in_value[0][i];
-
-        out[i] = 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
     }
 }
 
@@ -219,7 +215,6 @@ const twin_row twin_rows[] = {
     {"embed", embed_declare, embed_forward, NULL},
     {"layer_norm", layer_norm_declare, layer_norm_forward, NULL},
     {"linear", linear_declare, linear_forward, NULL},
-    {"gelu", gelu_declare, gelu_forward, NULL},
     {"attention", attention_declare, attention_forward, NULL},
     {"add", add_declare, add_forward, NULL},
     {"cross_entropy", cross_entropy_declare, cross_entropy_forward, NULL},
