@@ -12,7 +12,12 @@
 
 typedef struct decode_values {
     int64_t vocab_size, context, new_tokens, runs;
+    int weights; /* index into stored_dtypes */
 } decode_values;
+
+/* Of weights and values: as --precision and --value-dtype say, or as pkm quantize writes them. */
+#define STORED "model|bf16|int8"
+static const pkm_dtype stored_dtypes[] = {PKM_F32, PKM_BF16, PKM_I8};
 
 #define AT(field) offsetof(decode_values, field)
 
@@ -23,6 +28,8 @@ static const pkm_option rows[] = {
      "that stand before the first one decoded"},
     {"new_tokens", PKM_OPTION_INT, AT(new_tokens), 1, 1 << 20, "16", NULL, "tokens", NULL,
      "decoded by a run"},
+    {"weights", PKM_OPTION_CHOICE, AT(weights), 0, 0, "model", STORED, "", NULL,
+     "weights and values; model: as --precision and --value-dtype say"},
     {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, "", NULL, "measured runs"},
 };
 
@@ -54,15 +61,32 @@ static double token_bytes(const decode_bench *bench)
     double position = (double)bench->values->context + (double)bench->values->new_tokens / 2;
     double bytes = 2 * position * (double)(config->layers * config->dim) * element;
 
-    for (int i = 0; i < pkm_params_count(gpt->params); i++)
-        if (pkm_params_at(gpt->params, i)->dense != NULL)
-            bytes += (double)pkm_params_at(gpt->params, i)->count * element;
+    for (int i = 0; i < pkm_params_count(gpt->params); i++) {
+        const pkm_param *param = pkm_params_at(gpt->params, i);
+
+        if (param->dense != NULL)
+            bytes += (double)param->count *
+                     (param->dtype == PKM_F32 ? element : (double)pkm_dtype_bytes(param->dtype));
+    }
     if (gpt->n_memories == 0)
         return bytes;
     return bytes + gpt->n_memories * (double)memory->heads *
                        ((double)(memory->n_keys * memory->key_dim) * element +
                         (double)(memory->topk * pkm_store_config_of(gpt->stores[0])->value_dim) *
                             (double)pkm_dtype_bytes(config->value_dtype));
+}
+
+/* Replaces the model by one of stored weights. */
+static pkm_status store(decode_bench *bench, pkm_dtype dtype)
+{
+    pkm_gpt *stored;
+
+    if (dtype == PKM_F32)
+        return PKM_OK;
+    PKM_TRY(pkm_gpt_quantize(&stored, bench->gpt, dtype, dtype));
+    pkm_gpt_destroy(bench->gpt);
+    bench->gpt = stored;
+    return PKM_OK;
 }
 
 static pkm_status create(decode_bench *bench, const pkm_train_options *training)
@@ -79,6 +103,7 @@ static pkm_status create(decode_bench *bench, const pkm_train_options *training)
     PKM_TRY(pkm_gpt_config_from_options(&config, training, values->vocab_size));
     PKM_TRY(pkm_gpt_create(&bench->gpt, &config, false));
     pkm_gpt_init(bench->gpt, 1);
+    PKM_TRY(store(bench, stored_dtypes[values->weights]));
     PKM_TRY(pkm_decoder_create(&bench->decoder, bench->gpt));
     PKM_TRY(pkm_alloc_array((void **)&bench->ids, (size_t)length, sizeof *bench->ids, "tokens"));
     for (int64_t i = 0; i < length; i++)

@@ -8,7 +8,7 @@
 
 #include "cmd.h"
 #include "model_file.h"
-#include "progress.h"
+#include "score.h"
 #include "stop.h"
 
 typedef struct eval_options {
@@ -55,33 +55,19 @@ static const pkm_option rows[] = {
 
 const pkm_option_table cmd_eval_options = CMD_OPTIONS(rows, eval_options);
 
-static pkm_status score_data(pkm_model *model, pkm_eval_result *result, const eval_options *options,
-                             progress *bar)
-{
-    pkm_data *data;
-    pkm_status status = pkm_data_open(&data, options->data, PKM_SPLIT_VAL);
-
-    if (status == PKM_OK) {
-        status = pkm_model_eval_data(model, result, data, options->max_tokens, progress_phase, bar);
-        pkm_data_close(data);
-    }
-    return status;
-}
-
 /* files: those of --text, then those that follow on the command line. */
 static pkm_status score(const cmd_input *input, pkm_eval_result *result, const char *const *files,
                         int n_files)
 {
     const eval_options *options = input->options;
+    const score_source source = {options->data, options->max_tokens, files, n_files};
     progress bar = {.title = "eval"};
     pkm_model *model;
     pkm_status status = model_open(&model, options->model, &options->loading);
 
     if (status != PKM_OK)
         return status;
-    status = n_files > 0 ? pkm_model_eval_text(model, result, files, n_files, progress_phase, &bar)
-                         : score_data(model, result, options, &bar);
-    progress_end(&bar);
+    status = score_run(model, result, &source, &bar);
     pkm_model_destroy(model);
     return status;
 }

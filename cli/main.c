@@ -113,6 +113,16 @@ static const cmd commands[] = {
         .options = &cmd_inspect_options,
     },
     {
+        .name = "quantize",
+        .summary = "a model in fewer bits, to score and generate with",
+        .about =
+            "Writes the model with int8 or bf16 weights and values to a new folder. With --data "
+            "or --text both models are scored, and the loss in perplexity is told. The result "
+            "can be neither trained nor quantised again.",
+        .run = cmd_quantize,
+        .options = &cmd_quantize_options,
+    },
+    {
         .name = "verify",
         .summary = "whether runs, models, data sets and tokenizers are whole",
         .run = cmd_verify,

@@ -229,6 +229,34 @@ PKM_API pkm_status pkm_model_generate(pkm_model *model, const char *prompt, size
  */
 PKM_API pkm_status pkm_model_inspect(const char *dir, char **out);
 
+typedef struct pkm_quantize_config {
+    pkm_dtype weights; /* of products and the token embedding: PKM_I8 or PKM_BF16 */
+    pkm_dtype values;  /* of value tables: PKM_I8 or PKM_BF16 */
+} pkm_quantize_config;
+
+typedef struct pkm_quantize_result {
+    int64_t bytes_before, bytes_after; /* of all tensors */
+} pkm_quantize_result;
+
+/**
+ * Writes a model in fewer bits: int8 with a scale per row, or bf16.
+ *
+ * A row is the weights of one output, the embedding of one token or one slot's value. Norms,
+ * biases, keys and the position embedding stay fp32. The result is scored, generates, and is
+ * inspected and verified like any other model, but is neither trained nor quantised again. It
+ * appears in out_dir when it is whole; out_dir must not exist or be empty. *result may be NULL.
+ *
+ * Equation: scale = max_i |x_i| / 127, q_i = round(x_i / scale); x_i is taken for scale q_i
+ * Memory:   the quantised model, while it is made
+ * Errors:   those of pkm_model_load; PKM_ERR_UNSUPPORTED if the model is quantised already;
+ *           PKM_ERR_ARG for other dtypes or an out_dir that holds something; PKM_ERR_IO
+ * Threads:  any thread
+ * Since:    0.1
+ */
+PKM_API pkm_status pkm_model_quantize(const char *dir, const char *out_dir,
+                                      const pkm_quantize_config *config,
+                                      pkm_quantize_result *result);
+
 #ifdef __cplusplus
 }
 #endif

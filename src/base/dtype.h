@@ -9,6 +9,9 @@
 
 #include "pkm/dtype.h"
 
+/* Quantising gives -PKM_I8_MAX to PKM_I8_MAX, times a scale. */
+enum { PKM_I8_MAX = 127 };
+
 static inline size_t pkm_dtype_bytes(pkm_dtype dtype)
 {
     static const unsigned char bytes[] = {4, 2, 1, 4, 1};

@@ -60,6 +60,21 @@ const pkm_dense_config *pkm_dense_config_of(const pkm_dense *dense);
  * first needs it, each direction once, so it must stay valid and unchanged until the next pack. */
 void pkm_dense_pack(pkm_dense *dense, const float *weight);
 
+/* A weight [n_out, n_in] in fewer bits, row by row, that is only read: bf16, or int8 with a scale
+ * for each row. */
+typedef struct pkm_dense_stored {
+    const void *rows;
+    pkm_dtype dtype;     /* PKM_BF16 or PKM_I8 */
+    const float *scales; /* [n_out]; PKM_I8 only */
+} pkm_dense_stored;
+
+/* As pkm_dense_pack; the map's layout is PKM_WEIGHT_OUT_IN. A few rows meet the weight where it
+ * lies and as it is; for more of them it is rounded to the compute dtype. No backward. */
+void pkm_dense_pack_stored(pkm_dense *dense, const pkm_dense_stored *stored);
+
+/* out [n_in] = a row of the weight. */
+void pkm_dense_stored_row(float *out, const pkm_dense_stored *stored, int64_t row, int64_t n_in);
+
 /* What becomes of x W while it is in the nearest cache; NULL: nothing. */
 typedef struct pkm_dense_finish {
     const float *bias;     /* [n_out] */

@@ -12,11 +12,12 @@
 typedef struct pkm_dense_few {
     int64_t n_in, n_out;
     int64_t in_step, out_step; /* of the master weight's elements */
-    pkm_dtype dtype;           /* of x and rows */
-    void *rows;                /* [n_out, n_in], whole pages */
-    size_t rows_bytes;
+    pkm_dtype dtype;           /* of x */
+    pkm_dense_stored rows;     /* [n_out, n_in]: those of `own`, or a stored weight */
+    void *own;                 /* in `dtype`, whole pages */
+    size_t own_bytes;
     float *x;   /* [PKM_DENSE_FEW_ROWS, n_in]: rows of a call, where they are bf16 */
-    bool fresh; /* rows are those of the master weight */
+    bool fresh; /* rows are those of the weight */
 } pkm_dense_few;
 
 /* n_rows <= PKM_DENSE_FEW_ROWS; see pkm_dense_forward. */

@@ -14,13 +14,15 @@
 #include "dense/dense_few.h"
 #include "dense/dense_finish.h"
 #include "dense/dense_scratch.h"
+#include "dense/dense_stored.h"
 #include "dense/onednn_rows.h"
 #include "dense/onednn_weight.h"
 #include "dense/strips.h"
 
 struct pkm_dense {
     pkm_dense_config config;
-    const float *master;        /* the caller's weight, since the last pack */
+    const float *master;        /* the caller's weight, since the last pack; NULL: a stored one */
+    pkm_dense_stored stored;    /* such a one; rows NULL: none */
     pkm_dense_scratch *scratch; /* the config's, or own */
     pkm_dense_scratch *own_scratch;
     pkm_dense_few few;
@@ -122,11 +124,51 @@ const pkm_dense_config *pkm_dense_config_of(const pkm_dense *dense)
 void pkm_dense_pack(pkm_dense *dense, const float *weight)
 {
     dense->master = weight;
+    dense->stored = (pkm_dense_stored){0};
     dense->few.fresh = false;
     dense->forward.fresh = false;
     dense->backward_input.fresh = false;
     dense->forward_strips.fresh = false;
     dense->backward_strips.fresh = false;
+}
+
+void pkm_dense_pack_stored(pkm_dense *dense, const pkm_dense_stored *stored)
+{
+    pkm_dense_pack(dense, NULL);
+    dense->stored = *stored;
+    dense->few.rows = *stored;
+    dense->few.fresh = true;
+}
+
+/* A stored weight is a master for as long as a form is packed of it. */
+static pkm_status master_begin(pkm_dense *dense, bool fresh)
+{
+    const pkm_dense_config *config = &dense->config;
+    float *master;
+
+    if (fresh || dense->stored.rows == NULL)
+        return PKM_OK;
+    PKM_TRY(pkm_dense_stored_expand(&master, &dense->stored, config->n_out, config->n_in));
+    dense->master = master;
+    return PKM_OK;
+}
+
+static void master_end(pkm_dense *dense)
+{
+    if (dense->stored.rows == NULL)
+        return;
+    pkm_free((void *)dense->master);
+    dense->master = NULL;
+}
+
+static pkm_status pack_forward_strips(pkm_dense *dense)
+{
+    pkm_status status;
+
+    PKM_TRY(master_begin(dense, dense->forward_strips.fresh));
+    status = pkm_strips_pack(&dense->forward_strips, dense->master);
+    master_end(dense);
+    return status;
 }
 
 /* All but the last few rows. */
@@ -147,9 +189,15 @@ static pkm_status forward_rows(pkm_dense *dense, void *y, pkm_dtype y_dtype, con
                                  .gelu = finish->gelu,
                                  .gelu_row = config->n_out};
 
-    if (!dense->by_strips)
-        return pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
-    PKM_TRY(pkm_strips_pack(&dense->forward_strips, dense->master));
+    pkm_status status;
+
+    if (!dense->by_strips) {
+        PKM_TRY(master_begin(dense, dense->forward.fresh));
+        status = pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
+        master_end(dense);
+        return status;
+    }
+    PKM_TRY(pack_forward_strips(dense));
     pkm_strips_rows(&dense->forward_strips, &product);
     return PKM_OK;
 }
@@ -236,7 +284,7 @@ pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *gr
 
 pkm_status pkm_dense_ready(pkm_dense *dense)
 {
-    PKM_TRY(pkm_strips_pack(&dense->forward_strips, dense->master));
+    PKM_TRY(pack_forward_strips(dense));
     if (dense->config.backward)
         PKM_TRY(pkm_strips_pack(&dense->backward_strips, dense->master));
     return PKM_OK;

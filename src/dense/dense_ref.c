@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "base/threads.h"
 #include "dense/dense_check.h"
+#include "dense/dense_stored.h"
 #include "kernels/elementwise.h"
 
 struct pkm_dense {
@@ -110,6 +111,16 @@ void pkm_dense_pack(pkm_dense *dense, const float *weight)
 
     for (int64_t i = 0; i < dense->config.n_in * dense->config.n_out; i++)
         set(&packed, 0, i, weight[i]);
+}
+
+void pkm_dense_pack_stored(pkm_dense *dense, const pkm_dense_stored *stored)
+{
+    const pkm_dense_config *config = &dense->config;
+    view packed = {dense->weight, config->compute, config->n_in, 1};
+
+    for (int64_t o = 0; o < config->n_out; o++)
+        for (int64_t i = 0; i < config->n_in; i++)
+            set(&packed, o, i, pkm_dense_stored_at(stored, o, i, config->n_in));
 }
 
 /* The weight, or its gradient, seen as [n_in, n_out]. */

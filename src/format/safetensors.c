@@ -454,21 +454,17 @@ static void copy_bytes(const pkm_st_reader *reader, char *out, const char *data,
     }
 }
 
-pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out, pkm_dtype dtype,
-                       int n_dims, const int64_t *dims)
+static pkm_status copy_floats(const pkm_st_reader *reader, const pkm_st_tensor *tensor, void *out,
+                              pkm_dtype dtype)
 {
-    const pkm_st_tensor *tensor;
-    bool wide, half, brain;
+    bool wide = strcmp(tensor->dtype, "F32") == 0, half = strcmp(tensor->dtype, "F16") == 0;
+    bool brain = strcmp(tensor->dtype, "BF16") == 0;
     int64_t count;
 
-    PKM_TRY(pkm_st_check(reader, name, &tensor, n_dims, dims));
-    wide = strcmp(tensor->dtype, "F32") == 0;
-    half = strcmp(tensor->dtype, "F16") == 0;
-    brain = strcmp(tensor->dtype, "BF16") == 0;
     if (!wide && !half && !brain)
         return pkm_fail(PKM_ERR_UNSUPPORTED,
                         "%s: tensor '%s' has dtype %s: expected F32, BF16 or F16", reader->path,
-                        name, tensor->dtype);
+                        tensor->name, tensor->dtype);
     if ((wide && dtype == PKM_F32) || (brain && dtype == PKM_BF16)) {
         copy_bytes(reader, out, tensor->data, tensor->bytes);
         return PKM_OK;
@@ -482,5 +478,21 @@ pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out,
         else
             ((uint16_t *)out)[i] = pkm_f32_to_bf16(value);
     }
+    return PKM_OK;
+}
+
+/* Whole numbers mean what their scales say: no other dtype becomes int8, nor int8 another. */
+pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out, pkm_dtype dtype,
+                       int n_dims, const int64_t *dims)
+{
+    const pkm_st_tensor *tensor;
+
+    PKM_TRY(pkm_st_check(reader, name, &tensor, n_dims, dims));
+    if (dtype != PKM_I8)
+        return copy_floats(reader, tensor, out, dtype);
+    if (strcmp(tensor->dtype, "I8") != 0)
+        return pkm_fail(PKM_ERR_UNSUPPORTED, "%s: tensor '%s' has dtype %s: expected I8",
+                        reader->path, name, tensor->dtype);
+    copy_bytes(reader, out, tensor->data, tensor->bytes);
     return PKM_OK;
 }

@@ -41,7 +41,8 @@ const char *pkm_st_metadata(const pkm_st_reader *reader, const char *key);
 /* *out = the tensor, which must be there with these dims; its dtype is the caller's to judge. */
 pkm_status pkm_st_check(const pkm_st_reader *reader, const char *name, const pkm_st_tensor **out,
                         int n_dims, const int64_t *dims);
-/* Copies a tensor out as f32 or bf16 (F32, BF16, F16 accepted), checking its dims. */
+/* Copies a tensor out as f32 or bf16 (F32, BF16, F16 accepted), or as int8 (I8 alone), checking its
+ * dims. */
 pkm_status pkm_st_copy(const pkm_st_reader *reader, const char *name, void *out, pkm_dtype dtype,
                        int n_dims, const int64_t *dims);
 

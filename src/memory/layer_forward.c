@@ -58,9 +58,12 @@ static pkm_status read_rows(pkm_memory_layer *layer, float *r, const layer_saved
                    .weights = saved->weights,
                    .n_rows = n_rows,
                    .hits = layer->hits};
+    const float *scales = pkm_store_scales(layer->store);
 
     PKM_TRY(
         pkm_store_prepare(layer->store, &bag.values, &bag.ids, saved->ids, n_rows * layer->hits));
+    for (int64_t i = 0; scales != NULL && i < n_rows * layer->hits; i++)
+        saved->weights[i] *= scales[saved->ids[i]]; /* never trained: nobody needs them unscaled */
     pkm_pass_bag(r, &bag);
     return PKM_OK;
 }

@@ -62,7 +62,8 @@ pkm_status pkm_store_config_check(const pkm_store_config *config)
     PKM_TRY(pkm_check_range("slots", config->slots, 1,
                             (int64_t)PKM_MEMORY_MAX_KEYS * PKM_MEMORY_MAX_KEYS));
     PKM_TRY(pkm_check_range("value_dim", config->value_dim, 1, PKM_MEMORY_MAX_WIDTH));
-    PKM_TRY(check_float_type("dtype", config->dtype));
+    if (config->train || config->dtype != PKM_I8)
+        PKM_TRY(check_float_type("dtype", config->dtype));
     return pkm_check_range("optimizer", (int64_t)config->optimizer, PKM_VALUES_ADAM,
                            PKM_VALUES_ADAM_ROW);
 }

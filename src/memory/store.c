@@ -46,7 +46,8 @@ struct pkm_store {
     pkm_rows rows; /* values and moments, in one of the next two; the other is NULL */
     void *pages, *file;
     size_t pages_bytes;
-    pkm_row_ahead ahead; /* of a table that lies in a mapped file */
+    const pkm_param *scales; /* of an int8 table, one number a row; NULL: none */
+    pkm_row_ahead ahead;     /* of a table that lies in a mapped file */
     hit_log log;
     float *scratch; /* [scratch_count] of the passes, for the threads in use */
     size_t scratch_count;
@@ -164,9 +165,15 @@ pkm_status pkm_store_register(pkm_store *store, pkm_params *params, const char *
     memcpy(spec.name, name, bytes);
     PKM_TRY(pkm_params_add(params, &param, &spec));
     memcpy(store->name, name, bytes);
-    param->dtype = store->config.dtype;
+    PKM_TRY(pkm_param_store(params, param, store->config.dtype));
     param->data = store->rows.values;
+    store->scales = param->scales;
     return PKM_OK;
+}
+
+const float *pkm_store_scales(const pkm_store *store)
+{
+    return store->scales != NULL ? store->scales->data : NULL;
 }
 
 const pkm_store_config *pkm_store_config_of(const pkm_store *store)

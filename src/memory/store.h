@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The value store: a table V [slots, value_dim] (fp32 or bf16) with its row optimiser. Layers
+ * The value store: a table V [slots, value_dim] (fp32 or bf16, int8 where it is only read) with its
+ * row optimiser. Layers
  * borrow it; several may share one. Backward only records hits; step groups them by row, sums each
  * row's gradient in registers and updates row and moments in one pass. Rows never hit are never
  * touched; a hit of weight 0 (relu gate) is a hit, as in torch's sparse gradients.
@@ -41,6 +42,9 @@ const pkm_store_config *pkm_store_config_of(const pkm_store *store); /* map_path
  */
 pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t **local,
                              const int32_t *ids, int64_t n_ids);
+
+/* Of an int8 table, what the numbers of each row are multiplied by, [slots]; else NULL. */
+const float *pkm_store_scales(const pkm_store *store);
 
 /* Room for what is recorded before a step: at most max_rows rows in all (layers x micro-batches x
  * tokens), each of at most max_hits hits. Between steps it may be raised; it never shrinks. */

@@ -17,14 +17,21 @@
 static const float init_std = 0.02f; /* Radford et al. 2019 */
 
 /* [a] or, with b > 0, [a, b]. */
-static pkm_status declare(pkm_params *params, const char *name, const char *leaf, int64_t a,
-                          int64_t b, pkm_init init)
+static pkm_status declare_as(pkm_params *params, const char *name, const char *leaf, int64_t a,
+                             int64_t b, pkm_init init, bool in_out)
 {
-    pkm_param_spec spec = {.n_dims = b > 0 ? 2 : 1, .dims = {a, b}, .init = init, .decay = b > 0};
+    pkm_param_spec spec = {
+        .n_dims = b > 0 ? 2 : 1, .dims = {a, b}, .init = init, .decay = b > 0, .in_out = in_out};
     pkm_param *unused;
 
     snprintf(spec.name, sizeof spec.name, "%s.%s", name, leaf);
     return pkm_params_add(params, &unused, &spec);
+}
+
+static pkm_status declare(pkm_params *params, const char *name, const char *leaf, int64_t a,
+                          int64_t b, pkm_init init)
+{
+    return declare_as(params, name, leaf, a, b, init, false);
 }
 
 static pkm_init constant(float value)
@@ -46,7 +53,7 @@ static pkm_status declare_norm(pkm_params *params, const char *name, int64_t dim
 static pkm_status declare_linear(pkm_params *params, const char *name, int64_t n_in, int64_t n_out,
                                  float std)
 {
-    PKM_TRY(declare(params, name, "weight", n_in, n_out, normal(std)));
+    PKM_TRY(declare_as(params, name, "weight", n_in, n_out, normal(std), true));
     return declare(params, name, "bias", n_out, 0, constant(0));
 }
 
@@ -124,6 +131,21 @@ static pkm_status create_memory(pkm_gpt *gpt, int index)
     return PKM_OK;
 }
 
+/* What is large and read by products: all matrices but the position embedding. */
+static pkm_status store_weights(pkm_gpt *gpt)
+{
+    int count = pkm_params_count(gpt->params);
+
+    for (int i = 0; i < count; i++) {
+        pkm_param *param = pkm_params_at(gpt->params, i);
+
+        if (param->spec.role == PKM_PARAM_DENSE && param->spec.n_dims == 2 &&
+            strcmp(param->spec.name, "wpe.weight") != 0)
+            PKM_TRY(pkm_param_store(gpt->params, param, gpt->config.weights));
+    }
+    return PKM_OK;
+}
+
 static pkm_status declare_all(pkm_gpt *gpt, const void *const *tables)
 {
     const pkm_gpt_config *config = &gpt->config;
@@ -139,7 +161,7 @@ static pkm_status declare_all(pkm_gpt *gpt, const void *const *tables)
         PKM_TRY(create_store(gpt, tables == NULL ? NULL : tables[i]));
     for (int i = 0; i < n_memories; i++)
         PKM_TRY(create_memory(gpt, i));
-    return PKM_OK;
+    return config->weights == PKM_F32 ? PKM_OK : store_weights(gpt);
 }
 
 pkm_status pkm_gpt_declare(pkm_gpt **out, const pkm_gpt_config *config, bool train,
@@ -149,6 +171,8 @@ pkm_status pkm_gpt_declare(pkm_gpt **out, const pkm_gpt_config *config, bool tra
     pkm_status status;
 
     PKM_TRY(pkm_gpt_config_check(config));
+    if (train)
+        PKM_TRY(pkm_gpt_check_trainable(config, "the model"));
     PKM_TRY(pkm_alloc_array((void **)&gpt, 1, sizeof *gpt, "a model"));
     gpt->config = *config;
     gpt->train = train;

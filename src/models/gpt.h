@@ -29,7 +29,8 @@ typedef struct pkm_gpt_config {
     pkm_memory_mode memory_mode;
     pkm_memory_config memory; /* of every memory layer */
     bool shared_values;       /* one store for all memory layers */
-    pkm_dtype value_dtype;
+    pkm_dtype value_dtype;    /* PKM_I8: quantised */
+    pkm_dtype weights;        /* of products and token embedding; PKM_BF16, PKM_I8: quantised */
     pkm_value_optimizer value_optimizer;
     uint64_t seed; /* of stochastic rounding; not part of a saved model */
     /* Folder of the scratch files that value tables are mapped from; NULL: they are in memory. Not
@@ -51,6 +52,9 @@ typedef struct pkm_gpt {
 /* Checks ranges and that sizes fit together; the message names the option. */
 pkm_status pkm_gpt_config_check(const pkm_gpt_config *config);
 
+/* PKM_ERR_UNSUPPORTED, naming the model `path`, if it is quantised. */
+pkm_status pkm_gpt_check_trainable(const pkm_gpt_config *config, const char *path);
+
 /* All tensors registered and allocated (train: gradients and moments too), not filled. */
 pkm_status pkm_gpt_create(pkm_gpt **out, const pkm_gpt_config *config, bool train);
 void pkm_gpt_destroy(pkm_gpt *gpt);
@@ -65,6 +69,14 @@ pkm_status pkm_gpt_allocate(pkm_gpt *gpt);
  * memory's (papers: Lample et al. 2019). */
 void pkm_gpt_init(pkm_gpt *gpt, uint64_t seed);
 int64_t pkm_gpt_parameters(const pkm_gpt *gpt);
+
+/*
+ * A model of the same mathematics with its weights and values in other dtypes (PKM_BF16 or PKM_I8,
+ * a scale per row), to be computed with and saved, not trained. `from` has them in fp32, or values
+ * in bf16. PKM_ERR_NUMERIC names a table that is not finite.
+ */
+pkm_status pkm_gpt_quantize(pkm_gpt **out, const pkm_gpt *from, pkm_dtype weights,
+                            pkm_dtype values);
 
 /* Names of tensors: "h.3.<leaf>" and "pkm.values.1", in *out, whose text is returned. */
 typedef struct pkm_gpt_name {

@@ -98,6 +98,16 @@ pkm_status pkm_gpt_config_check(const pkm_gpt_config *config)
     return config->memory_layers.count > 0 ? pkm_memory_config_check(&config->memory) : PKM_OK;
 }
 
+pkm_status pkm_gpt_check_trainable(const pkm_gpt_config *config, const char *path)
+{
+    if (config->weights == PKM_F32 && config->value_dtype != PKM_I8)
+        return PKM_OK;
+    return pkm_fail(PKM_ERR_UNSUPPORTED,
+                    "%s: quantised: it can be scored and generate, but not be trained; train the "
+                    "model it was made of",
+                    path);
+}
+
 int pkm_gpt_memory_at(const pkm_gpt_config *config, int64_t layer)
 {
     for (int i = 0; i < config->memory_layers.count; i++)

@@ -10,12 +10,16 @@
 
 #include "base/alloc.h"
 #include "base/choice.h"
+#include "base/dtype.h"
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "format/json.h"
 #include "models/model_dir.h"
 
 enum { FORMAT_VERSION = 1, MAX_CONFIG_BYTES = 1 << 20 };
+
+/* Dtypes of weights, in the order of pkm_dtype. */
+static const char stored[] = "f32|bf16|int8";
 
 static const char plain_type[] = "gpt2", memory_type[] = "pkm_gpt2";
 
@@ -53,7 +57,7 @@ static const choice_field memory_choices[] = {
     {"query_norm", "batch|layer|none", offsetof(pkm_gpt_config, memory.query_norm)},
     {"gate", "softmax|relu|raw", offsetof(pkm_gpt_config, memory.gate)},
     {"output_gate", "none|swilu", offsetof(pkm_gpt_config, memory.output_gate)},
-    {"value_dtype", "f32|bf16", offsetof(pkm_gpt_config, value_dtype)},
+    {"value_dtype", "f32|bf16|int8", offsetof(pkm_gpt_config, value_dtype)},
     {"value_optimizer", "adam|adagrad|sgd|adam_row", offsetof(pkm_gpt_config, value_optimizer)},
 };
 
@@ -111,10 +115,16 @@ static int set_ints(json_t *object, pkm_gpt_config *config, const int_field *fie
     return failed;
 }
 
+/* Whether there is something in it that a GPT-2 has not. */
+static bool needs_pkm(const pkm_gpt_config *config)
+{
+    return config->memory_layers.count > 0 || config->weights != PKM_F32;
+}
+
 /* What transformers reads. */
 static int set_model(json_t *object, pkm_gpt_config *config)
 {
-    bool plain = config->memory_layers.count == 0;
+    bool plain = !needs_pkm(config);
     int failed = 0;
 
     failed |=
@@ -144,6 +154,8 @@ static int set_pkm(json_t *pkm, pkm_gpt_config *config)
     int failed = json_object_set_new(pkm, "format_version", json_integer(FORMAT_VERSION));
 
     failed |= json_object_set_new(pkm, "precision", choice_json("f32|bf16", (int)config->compute));
+    if (config->weights != PKM_F32)
+        failed |= json_object_set_new(pkm, "weights", choice_json(stored, (int)config->weights));
     failed |= json_object_set_new(pkm, "memory_layers", list_json(&config->memory_layers));
     if (config->memory_layers.count == 0)
         return failed;
@@ -298,11 +310,13 @@ static pkm_status read_memory(pkm_gpt_config *out, const json_t *pkm, const char
 
 static pkm_status read_pkm(pkm_gpt_config *out, const json_t *pkm, const char *path)
 {
-    int precision = PKM_F32;
+    int precision = PKM_F32, weights = PKM_F32;
 
     PKM_TRY(pkm_json_version(pkm, "format_version", FORMAT_VERSION, path));
     PKM_TRY(pkm_json_choice(pkm, "precision", "f32|bf16", false, &precision, path));
+    PKM_TRY(pkm_json_choice(pkm, "weights", stored, false, &weights, path));
     out->compute = (pkm_dtype)precision;
+    out->weights = (pkm_dtype)weights;
     PKM_TRY(read_layers(&out->memory_layers, pkm, path));
     return out->memory_layers.count > 0 ? read_memory(out, pkm, path) : PKM_OK;
 }
@@ -323,10 +337,11 @@ static pkm_status read_config(pkm_gpt_config *out, const json_t *root, const cha
         pkm_strbuf_release(&inner);
         PKM_TRY(status);
     }
-    if ((out->memory_layers.count > 0) != (with_memory != 0))
-        return pkm_fail(PKM_ERR_FORMAT, "%s: model_type is \"%s\" and memory_layers has %lld", path,
+    if (needs_pkm(out) != (with_memory != 0))
+        return pkm_fail(PKM_ERR_FORMAT,
+                        "%s: model_type is \"%s\", memory_layers has %lld and weights are %s", path,
                         with_memory != 0 ? memory_type : plain_type,
-                        (long long)out->memory_layers.count);
+                        (long long)out->memory_layers.count, pkm_dtype_name(out->weights));
     if (pkm_gpt_config_check(out) != PKM_OK) {
         pkm_error_prefix("%s", path);
         return PKM_ERR_FORMAT;

@@ -3,6 +3,7 @@
  * model_path.c. */
 #include "models/model_dir.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,19 @@ static pkm_status check_shapes(const pkm_gpt *gpt, const pkm_st_reader *reader)
     return check_known(gpt, reader);
 }
 
+/* A scale of 0 or less, or one that is infinite times 127, is none that quantising gives. */
+static pkm_status check_scales(const pkm_param *scales, const char *path)
+{
+    const float *scale = scales->data;
+
+    for (int64_t i = 0; i < scales->count; i++)
+        if (!(scale[i] > 0 && scale[i] <= FLT_MAX / PKM_I8_MAX))
+            return pkm_fail(PKM_ERR_NUMERIC,
+                            "%s: tensor '%s' holds %g at element %lld: expected a scale, above 0",
+                            path, scales->spec.name, (double)scale[i], (long long)i);
+    return PKM_OK;
+}
+
 /* A NaN would spread over all that is computed with it. Tables that are read where they lie are not
  * looked through: they may be larger than memory, and a NaN in them is seen when it is read. */
 static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
@@ -128,6 +142,9 @@ static pkm_status copy_tensors(pkm_gpt *gpt, const pkm_st_reader *reader)
             pkm_finite_check(param->data, param->dtype, param->count, pkm_st_path(reader), name));
         pkm_param_changed(param);
     }
+    for (int i = 0; i < pkm_params_count(gpt->params); i++)
+        if (pkm_params_at(gpt->params, i)->scales != NULL)
+            PKM_TRY(check_scales(pkm_params_at(gpt->params, i)->scales, pkm_st_path(reader)));
     return PKM_OK;
 }
 
@@ -186,7 +203,7 @@ static pkm_status find_table(const void **out, const pkm_gpt_config *config, int
                              const pkm_st_reader *reader)
 {
     const pkm_memory_config *memory = &config->memory;
-    const char *dtype = config->value_dtype == PKM_BF16 ? "BF16" : "F32";
+    static const char *const dtypes[] = {"F32", "BF16", "I8"};
     char name[PKM_PARAM_NAME + sizeof lm_prefix];
     const pkm_st_tensor *tensor;
     pkm_gpt_name stem;
@@ -194,7 +211,7 @@ static pkm_status find_table(const void **out, const pkm_gpt_config *config, int
     file_name(name, sizeof name, reader, pkm_gpt_values_name(&stem, store));
     PKM_TRY(pkm_st_check(reader, name, &tensor, 2,
                          (int64_t[]){pkm_memory_slots(memory), memory->value_dim}));
-    if (strcmp(tensor->dtype, dtype) == 0 &&
+    if (strcmp(tensor->dtype, dtypes[config->value_dtype]) == 0 &&
         (uintptr_t)tensor->data % pkm_dtype_bytes(config->value_dtype) == 0)
         *out = tensor->data;
     return PKM_OK;

@@ -75,14 +75,15 @@ static void forward_rows(int64_t block, int thread, void *user)
     const embed_job *job = user;
     const pkm_node *node = job->node;
     const int32_t *id = node->in[0]->data, *position = node->in[1]->data;
-    const float *wte = node->param[0]->data, *wpe = node->param[1]->data;
     int64_t dim = job->dim, last = pkm_min_i64((block + 1) * FORWARD_ROWS, job->n_rows);
 
     (void)thread;
     for (int64_t row = block * FORWARD_ROWS; row < last; row++) {
         float *out = (float *)node->out->data + row * dim;
 
-        pkm_kernels_get()->vector_add(out, wte + id[row] * dim, wpe + position[row] * dim, dim);
+        pkm_kernels_get()->vector_add(
+            out, pkm_param_row(node->param[0], id[row], out),
+            pkm_param_row(node->param[1], position[row], job->scratch + thread * dim), dim);
         drop_row(job, out, out, row);
     }
 }

@@ -8,11 +8,17 @@
 #include "ops/rules.h"
 #include "ops/values.h"
 
-static int64_t axis_in(const pkm_node *node)
+/* As it was declared, but that a stored weight lies by its outputs. */
+static pkm_weight_layout layout_of(const pkm_node *node)
 {
     const pkm_linear_attr *attr = node->attr;
 
-    return attr->layout == PKM_WEIGHT_IN_OUT ? 0 : 1;
+    return node->param[0]->dtype == PKM_F32 ? attr->layout : PKM_WEIGHT_OUT_IN;
+}
+
+static int64_t axis_in(const pkm_node *node)
+{
+    return layout_of(node) == PKM_WEIGHT_IN_OUT ? 0 : 1;
 }
 
 static pkm_status linear_shape(pkm_node *node)
@@ -43,11 +49,10 @@ static pkm_status linear_shape(pkm_node *node)
 
 static pkm_status linear_prepare(pkm_node *node, int64_t max_rows)
 {
-    const pkm_linear_attr *attr = node->attr;
     pkm_dense_config config = {
         .n_in = pkm_tensor_width(node->in[0]),
         .n_out = pkm_tensor_width(node->out),
-        .layout = attr->layout,
+        .layout = layout_of(node),
         .compute = node->in[0]->dtype,
         .backward = node->mode == PKM_MODE_TRAIN,
         .max_rows = max_rows,

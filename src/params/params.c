@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "params/params.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/dtype.h"
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -142,6 +144,14 @@ static void place(float **field, pkm_arena *arena, int64_t count)
         *field = at;
 }
 
+static void place_data(pkm_param *param, pkm_arena *arena)
+{
+    void *at = pkm_arena_take(arena, (size_t)param->count, pkm_dtype_bytes(param->dtype));
+
+    if (at != NULL)
+        param->data = at;
+}
+
 static void carve(const pkm_params *params, pkm_arena *arena, bool train)
 {
     for (int i = 0; i < params->count; i++) {
@@ -149,7 +159,7 @@ static void carve(const pkm_params *params, pkm_arena *arena, bool train)
 
         if (!owned(param))
             continue;
-        place((float **)&param->data, arena, param->count);
+        place_data(param, arena);
         if (train && param->spec.role == PKM_PARAM_BUFFER)
             place(&param->kept, arena, param->count);
         if (!train || param->spec.role != PKM_PARAM_DENSE)
@@ -311,6 +321,59 @@ pkm_status pkm_param_use_dense(pkm_param *param, const pkm_dense_config *config)
     return PKM_OK;
 }
 
+static pkm_dense_stored stored_form(const pkm_param *param)
+{
+    return (pkm_dense_stored){
+        .rows = param->data,
+        .dtype = param->dtype,
+        .scales = param->scales != NULL ? param->scales->data : NULL,
+    };
+}
+
+static void pack(const pkm_param *param)
+{
+    const pkm_dense_stored stored = stored_form(param);
+
+    if (param->dtype == PKM_F32)
+        pkm_dense_pack(param->dense, param->data);
+    else
+        pkm_dense_pack_stored(param->dense, &stored);
+}
+
+pkm_status pkm_param_store(pkm_params *params, pkm_param *param, pkm_dtype dtype)
+{
+    pkm_param_spec scales = {.n_dims = 1, .role = PKM_PARAM_BUFFER};
+    pkm_param_spec *spec = &param->spec;
+    int length;
+
+    param->dtype = dtype;
+    if (spec->in_out) {
+        int64_t n_in = spec->dims[0];
+
+        spec->dims[0] = spec->dims[1];
+        spec->dims[1] = n_in;
+        spec->in_out = false;
+    }
+    if (dtype != PKM_I8)
+        return PKM_OK;
+    scales.dims[0] = spec->dims[0];
+    length = snprintf(scales.name, sizeof scales.name, "%s.scale", spec->name);
+    if (length >= (int)sizeof scales.name)
+        return pkm_fail(PKM_ERR_ARG, "parameter name '%s' is too long for its scales", spec->name);
+    return pkm_params_add(params, &param->scales, &scales);
+}
+
+const float *pkm_param_row(const pkm_param *param, int64_t row, float *scratch)
+{
+    int64_t width = param->spec.dims[1];
+    const pkm_dense_stored stored = stored_form(param);
+
+    if (param->dtype == PKM_F32)
+        return (const float *)param->data + row * width;
+    pkm_dense_stored_row(scratch, &stored, row, width);
+    return scratch;
+}
+
 void pkm_params_pack(pkm_params *params)
 {
     for (int i = 0; i < params->count; i++) {
@@ -318,7 +381,7 @@ void pkm_params_pack(pkm_params *params)
 
         if (param->dense == NULL || param->packed == param->version)
             continue;
-        pkm_dense_pack(param->dense, param->data);
+        pack(param);
         param->packed = param->version;
     }
 }

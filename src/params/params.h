@@ -3,9 +3,9 @@
  * The parameter table: one entry per tensor of a model. Allocation, initialisation, saving,
  * loading, optimising, reducing and printing all walk it; several graphs may share it.
  *
- * Dense entries own fp32 data, and when trained a gradient and two moments. Row-sparse entries
- * (value tables) are owned by their store (src/memory/store.h): the table only knows where they
- * lie.
+ * Dense entries own their data, fp32 if trained, and then a gradient and two moments. Row-sparse
+ * entries (value tables) are owned by their store (src/memory/store.h): the table only knows where
+ * they lie.
  */
 #ifndef PKM_PARAMS_PARAMS_H
 #define PKM_PARAMS_PARAMS_H
@@ -43,13 +43,15 @@ typedef struct pkm_param_spec {
     int64_t dims[PKM_PARAM_DIMS];
     pkm_init init;
     pkm_param_role role;
-    bool decay; /* weight decay applies: matrices only, never keys, norms, biases, values */
+    bool in_out; /* a product's weight that lies [n_in, n_out]; others lie [n_out, n_in] */
+    bool decay;  /* weight decay applies: matrices only, never keys, norms, biases, values */
 } pkm_param_spec;
 
 typedef struct pkm_param {
     pkm_param_spec spec;
     int64_t count;              /* product of dims */
-    pkm_dtype dtype;            /* of data: PKM_F32 but for row-sparse tables */
+    pkm_dtype dtype;            /* of data: PKM_F32 but for row-sparse tables and stored weights */
+    struct pkm_param *scales;   /* of a stored weight in PKM_I8: its entry, one number a row */
     void *data;                 /* [dims] */
     float *grad;                /* [dims], NULL unless trained and dense */
     float *moment1;             /* Adam's m, [dims] */
@@ -72,6 +74,16 @@ pkm_status pkm_params_add(pkm_params *params, pkm_param **out, const pkm_param_s
 int pkm_params_count(const pkm_params *params);
 pkm_param *pkm_params_at(const pkm_params *params, int index);
 pkm_param *pkm_params_find(const pkm_params *params, const char *name); /* NULL if there is none */
+
+/*
+ * Keeps a product's weight in fewer bits, bf16 or int8, row by row [n_out, n_in] whatever it was
+ * declared as, in a table that is not trained. Before pkm_params_allocate. PKM_I8 adds the entry
+ * "<name>.scale" [n_out], also to a value table.
+ */
+pkm_status pkm_param_store(pkm_params *params, pkm_param *param, pkm_dtype dtype);
+
+/* Row `row` of a matrix in fp32: where it lies, or in `scratch`, which is as wide. */
+const float *pkm_param_row(const pkm_param *param, int64_t row, float *scratch);
 
 /* Says that data was changed: packed copies are renewed before the next forward. */
 static inline void pkm_param_changed(pkm_param *param)

@@ -375,6 +375,7 @@ pkm_status pkm_resume_config(pkm_trainer *trainer, pkm_gpt_config *out, const ch
     } else if (init_from != NULL) {
         PKM_TRY(pkm_model_dir_verify(init_from, trainer->verify));
         PKM_TRY(pkm_model_dir_load_config(&found, init_from));
+        PKM_TRY(pkm_gpt_check_trainable(&found, init_from));
         PKM_TRY(adopt_shape(trainer, &found));
     }
     PKM_TRY(pkm_gpt_config_from_options(&asked, trainer->values,

@@ -64,6 +64,20 @@ table <<'END'
 1 :: nowhere                  :: inspect nowhere
 END
 
+# In fewer bits it does the same, but it is neither trained nor made smaller again.
+"$PKM" quantize --model run --out small --data data >sizes 2>err || fail "pkm quantize: $(cat err)"
+before=$(wc -c <run/model.safetensors) after=$(wc -c <small/model.safetensors)
+[ "$after" -lt $((before * 2 / 5)) ] || fail "quantised: $after of $before bytes"
+awk '/^perplexity/ { near = $2 != $4 && $4 < 1.02 * $2 && $2 < 1.02 * $4 } END { exit !near }' sizes ||
+    fail "the perplexity of the quantised model: $(cat sizes)"
+table <<'END'
+0 :: The                      :: generate --model small --prompt The --tokens 20 --temperature 0
+0 :: "h.1.pkm.keys"           :: inspect small --json
+0 :: whole                    :: verify small
+1 :: quantised already        :: quantize --model small --out smaller
+1 :: small: quantised         :: train --data data --out again --init-from small
+END
+
 # A weight file that ends early, or is another model's, is refused by name.
 cp -r run broken
 rm broken/model.safetensors
