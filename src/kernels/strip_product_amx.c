@@ -64,6 +64,8 @@ static void last_step(const pkm_strip_product *p, const uint16_t *a, const uint1
 
     for (int64_t r = 0; r < rows; r++)
         memcpy(rest + r * STEP, a + r * p->a_row + p->k - left, (size_t)left * sizeof *rest);
+    /* The compiler does not know that tile loads read memory: it would drop the stores above. */
+    __asm__ volatile("" : : "r"(rest) : "memory");
     step(rest, STEP, b + (p->k - left) * PKM_STRIP, p->b_strip, lower, right);
 }
 
