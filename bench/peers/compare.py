@@ -5,7 +5,6 @@ import argparse
 import json
 import os
 import shlex
-import statistics
 import sys
 
 import report
@@ -16,7 +15,7 @@ RESULTS = ROOT / "build/compare.json"
 PAGE = ROOT / "docs/performance.md"
 # What keeps pkm and oneDNN, ours and PyTorch's, to the instructions of a level.
 LEVELS = {"avx512bf16": "AVX512_CORE_BF16", "avx512": "AVX512_CORE", "avx2": "AVX2"}
-SLOW = 1.5  # a peer this much slower than the fastest is measured in the first round only
+SLOW = 1.5  # a peer this much slower than the fastest is measured in the first two rounds only
 
 
 def say(sentence):
@@ -36,9 +35,9 @@ def take_turns(ours, peers, rounds):
     for turn in range(rounds):
         for side in ours:
             side.measure()
-        fastest = min((statistics.median(peer.rounds) for peer in peers if peer.rounds), default=0)
+        fastest = min((min(peer.rounds) for peer in peers if peer.rounds), default=0)
         for peer in peers:
-            if turn == 0 or statistics.median(peer.rounds) <= SLOW * fastest:
+            if turn < 2 or min(peer.rounds) <= SLOW * fastest:
                 peer.measure()
 
 
@@ -67,8 +66,16 @@ def run_section(name, args):
             "threads": args.threads or section.threads,
             "checks": [output(sys.executable, HERE / check).strip() for check in section.checks],
             "machine": json.loads(output(PKM, "info", "--json")),
-            "commit": output("git", "-C", ROOT, "describe", "--always", "--dirty").strip(),
+            "commit": output("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip(),
             "rows": {row.name: run_row(section, row, args) for row in section.rows}}
+
+
+def keep(name, found):
+    """Among the figures of other sections, and in the page made of all."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results[name] = found
+    RESULTS.write_text(json.dumps(results, indent=1))
+    PAGE.write_text(report.page(results))
 
 
 def main():
@@ -83,13 +90,10 @@ def main():
             parser.error(f"no section {name}")
     if args.isa:
         os.environ.update(PKM_ISA=args.isa, ONEDNN_MAX_CPU_ISA=LEVELS[args.isa])
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in args.sections or SECTIONS:
         found = run_section(name, args)
-        results[f"{name}@{args.isa}" if args.isa else name] = found
-        RESULTS.write_text(json.dumps(results, indent=1))
+        keep(f"{name}@{args.isa}" if args.isa else name, found)
         print("\n".join(report.table(SECTIONS[name], found)), flush=True)
-    PAGE.write_text(report.page(results))
 
 
 if __name__ == "__main__":

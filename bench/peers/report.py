@@ -25,7 +25,7 @@ day: the machine is a virtual one, whose speed depends on its neighbours.
 The fastest peer counts. PyTorch runs eagerly and compiled (torch.compile, for inference with frozen weights), in bf16
 by autocast or with its weights in bf16 (cast); AdamW and dense Adam are its fused ones, unless said otherwise; attention
 is scaled_dot_product_attention. *dense* and *sparse* are gradients of the value table, for Adam and SparseAdam. Peers
-slower than 1.5 times the fastest were run in the first round only. "of floor": the part of pkm's time that its bytes and
+slower than 1.5 times the fastest were run in the first two rounds only. "of floor": the part of pkm's time that its bytes and
 flops take at the machine's own rates, which `pkm bench` measures in turn with the work.
 
 The programs are in `bench/peers`, the options of each row in `bench/peers/sections.py`. Each section says how it was
@@ -40,12 +40,20 @@ def speed(side, section):
     return middle, f"{show(low_first[0], side['items'])}-{show(low_first[-1], side['items'])}"
 
 
+def median_ratio(slower, faster):
+    return statistics.median(slower["rounds"]) / statistics.median(faster["rounds"])
+
+
+def times(value, scale):
+    """A ratio, with the digits that suit scale."""
+    return f"{value:,.{0 if scale >= 100 else 1 if scale >= 10 else 2}f}"
+
+
 def ratio(slower, faster):
     """Of the medians, with the lowest and the highest of a round."""
     single = [a / b for a, b in zip(slower["rounds"], faster["rounds"])]
-    middle = statistics.median(slower["rounds"]) / statistics.median(faster["rounds"])
-    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
-    return f"{middle:,.{digits}f} ({min(single):,.{digits}f}-{max(single):,.{digits}f})"
+    middle = median_ratio(slower, faster)
+    return f"{times(middle, middle)} ({times(min(single), middle)}-{times(max(single), middle)})"
 
 
 def cells(section, found, row):
@@ -56,14 +64,15 @@ def cells(section, found, row):
     yield f"{100 * statistics.median(ours['floor']):.0f} %" if ours["floor"] and section.has_floor else "-"
     yield "{} ({}), {}".format(*speed(peers[0], section), peers[0]["how"]) if peers else "-"
     yield f"**{ratio(peers[0], ours)}**" if peers else "-"
-    yield "; ".join(f"{speed(peer, section)[0]} {peer['how']}" for peer in peers[1:]) or "-"
+    others = [(speed(peer, section)[0], peer["how"], median_ratio(peer, ours)) for peer in peers[1:]]
+    yield "; ".join(f"{shown}, {how}: {times(by, by)}" for shown, how, by in others) or "-"
     yield f"{ratio(sides['base'], ours)} of {row.base}" if row.base else "-"
 
 
 def table(section, found):
     """Lines of Markdown; rows whose figures are not there, for they are new, are left out."""
     rows = [row for row in section.rows if row.name in found["rows"]]
-    lines = [["", f"pkm, {section.unit}", "of floor", f"fastest peer, {section.unit}", "ratio", "other peers",
+    lines = [["", f"pkm, {section.unit}", "of floor", f"fastest peer, {section.unit}", "ratio", "other peers: ratio",
               "pkm's speed"]]
     lines += [list(cells(section, found, row)) for row in rows]
     used = [i for i in range(len(lines[0])) if i == 0 or any(line[i] != "-" for line in lines[1:])]
