@@ -120,14 +120,16 @@ static void check_gradients(twin *t, double param_factor)
 static void check_case(const twin_row *row, const pkm_op *op, const pkm_op_case *shape,
                        pkm_dtype compute)
 {
-    for (int reads_input = 0; reads_input < 2; reads_input++) {
+    bool has_values[PKM_NODE_INPUTS] = {false};
+
+    for (int reads = -1; reads < PKM_NODE_INPUTS; reads++) {
         twin t;
 
-        twin_create(&t, row, op, shape, compute, false);
-        if (reads_input && t.in_value[0] != NULL) {
-            twin_destroy(&t);
-            twin_create(&t, row, op, shape, compute, true);
-        }
+        if (reads >= 0 && !has_values[reads])
+            continue;
+        twin_create(&t, row, op, shape, compute, reads);
+        for (int i = 0; i < t.n_in; i++)
+            has_values[i] = t.in_value[i] != NULL;
         twin_run_forward(&t, shape->n_rows);
         check_output(&t);
         twin_run_backward(&t, false);
@@ -150,7 +152,7 @@ static void check_few_rows(const twin_row *row, const pkm_op *op, const pkm_op_c
 {
     twin t;
 
-    twin_create(&t, row, op, shape, compute, false);
+    twin_create(&t, row, op, shape, compute, -1);
     for (int64_t n_rows = 1; n_rows >= 0; n_rows--) {
         twin_run_forward(&t, n_rows);
         check_output(&t);
@@ -201,7 +203,7 @@ static void check_threads(const twin_row *row, const pkm_op *op, const pkm_op_ca
     twin t;
 
     check_ok(pkm_threads_set(7)); /* the most of any run: scratch is planned for them */
-    twin_create(&t, row, op, shape, compute, false);
+    twin_create(&t, row, op, shape, compute, -1);
     for (int i = 0; i < 4; i++) {
         check_ok(pkm_threads_set(threads[i]));
         twin_run_forward(&t, shape->n_rows);

@@ -147,11 +147,12 @@ static pkm_status linear_backward(pkm_node *node, const pkm_run *run)
         pkm_values_parallel(count, turn_chunk, &g);
         dy = run->workspace;
     }
-    if (node->n_in > 1 && node->in_wanted[1] && node->in[1]->grad != node->out->grad)
-        pkm_values_parallel(count, residual_chunk, node);
     if (node->in_wanted[0])
         PKM_TRY(pkm_dense_backward_input(weight->dense, in->grad, in->dtype, dy, run->n_rows,
                                          node->in_adds[0]));
+    /* After that of x, in whose place it may be. */
+    if (node->n_in > 1 && node->in_wanted[1] && node->in[1]->grad != node->out->grad)
+        pkm_values_parallel(count, residual_chunk, node);
     if (weight->grad == NULL)
         return PKM_OK;
     if (node->n_param > 1) {
@@ -180,11 +181,12 @@ static pkm_cost linear_cost(const pkm_node *node, int64_t n_rows, bool backward)
     return backward ? (pkm_cost){2 * once.flops, 2 * once.bytes + 4 * weights} : once;
 }
 
-/* size: n_in, n_out, layout, with bias, f32 output, 1: GELU or 2: a residual */
+/* size: n_in, n_out, layout, with bias, f32 output, 1: GELU, 2: a residual or 3: x as that */
 static const pkm_op_case linear_cases[] = {
     {5, {3, 7, PKM_WEIGHT_IN_OUT, 1, 0, 0}},    {6, {8, 4, PKM_WEIGHT_OUT_IN, 0, 1, 0}},
     {33, {16, 20, PKM_WEIGHT_OUT_IN, 1, 0, 0}}, {40, {12, 36, PKM_WEIGHT_IN_OUT, 1, 0, 1}},
     {7, {6, 10, PKM_WEIGHT_IN_OUT, 1, 1, 1}},   {34, {24, 20, PKM_WEIGHT_IN_OUT, 1, 1, 2}},
+    {35, {18, 18, PKM_WEIGHT_OUT_IN, 1, 1, 3}},
 };
 
 const pkm_op pkm_op_linear = {

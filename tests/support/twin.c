@@ -146,21 +146,23 @@ static void build(twin *t)
     memcpy(spec.param, t->param, sizeof spec.param);
     check_ok(pkm_tape_add(t->tape, &t->out, &spec));
     t->out_weight = twin_draw(t->shape->n_rows * pkm_tensor_width(t->out), 1, "out_weight");
-    t->in_weight = twin_draw(t->shape->n_rows * pkm_tensor_width(t->in[0]), 1, "in_weight");
+    if (t->loss_reads >= 0)
+        t->in_weight =
+            twin_draw(t->shape->n_rows * pkm_tensor_width(t->in[t->loss_reads]), 1, "in_weight");
     weights = (weighted_attr){{t->out_weight, t->in_weight}};
     loss.attr = &weights;
     loss.in[0] = t->out;
-    loss.in[1] = t->loss_reads_input ? t->in[0] : NULL;
+    loss.in[1] = t->loss_reads >= 0 ? t->in[t->loss_reads] : NULL;
     check_ok(pkm_tape_add(t->tape, &t->loss, &loss));
     pkm_tape_keep(t->tape, t->out);
     check_ok(pkm_tape_plan(t->tape, t->shape->n_rows, t->loss));
 }
 
 void twin_create(twin *t, const twin_row *row, const pkm_op *op, const pkm_op_case *shape,
-                 pkm_dtype compute, bool loss_reads_input)
+                 pkm_dtype compute, int loss_reads)
 {
     *t = (twin){.row = row, .op = op, .shape = shape, .compute = compute};
-    t->loss_reads_input = loss_reads_input;
+    t->loss_reads = loss_reads;
     t->run = (pkm_run){.first_row = 1000, .seed = 5, .step = 7};
     check_ok(pkm_params_create(&t->params));
     check_ok(pkm_tape_create(&t->tape, PKM_MODE_TRAIN));
@@ -197,7 +199,7 @@ void twin_run_forward(twin *t, int64_t n_rows)
     for (int i = 0; i < t->n_in; i++) {
         int64_t count = n_rows * pkm_tensor_width(t->in[i]);
 
-        for (int64_t k = 0; k < count && t->index[i] == NULL; k++)
+        for (int64_t k = 0; k < count && t->in_value[i] != NULL; k++)
             set_element(t->in[i]->data, t->in[i]->dtype, k, t->in_value[i][k]);
         if (t->index[i] != NULL)
             memcpy(t->in[i]->data, t->index[i], (size_t)n_rows * sizeof(int32_t));
@@ -236,8 +238,8 @@ double twin_loss(twin *t)
     for (int64_t i = 0; i < count; i++)
         sum += out[i] * t->out_weight[i];
     free(out);
-    count = t->n_rows * pkm_tensor_width(t->in[0]);
-    for (int64_t i = 0; i < count && t->loss_reads_input; i++)
-        sum += t->in_value[0][i] * t->in_weight[i];
+    count = t->loss_reads >= 0 ? t->n_rows * pkm_tensor_width(t->in[t->loss_reads]) : 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += t->in_value[t->loss_reads][i] * t->in_weight[i];
     return sum;
 }

@@ -4,7 +4,7 @@
  * attributes of an operation's case and computes its output naively in double; the rest is here:
  * the tape with that one node, random values, and
  *
- *   loss[row] = sum_c weight[row, c] out[row, c]  (+ the same for input 0, where told)
+ *   loss[row] = sum_c weight[row, c] out[row, c]  (+ the same for one input, where told)
  *
  * whose gradient the tests compare with central differences of the twin.
  */
@@ -38,7 +38,8 @@ struct twin {
     pkm_params *params;
     pkm_tape *tape;
     pkm_tensor *in[PKM_NODE_INPUTS], *out, *loss;
-    double *in_value[PKM_NODE_INPUTS]; /* [shape->n_rows, width] of float inputs, else NULL */
+    double *in_value[PKM_NODE_INPUTS]; /* [shape->n_rows, width] of float inputs; NULL: integers,
+                                          or a tensor that stands before */
     int32_t *index[PKM_NODE_INPUTS];   /* [shape->n_rows] of integer inputs, else NULL */
     int n_in;
     pkm_param *param[PKM_NODE_PARAMS];
@@ -48,12 +49,12 @@ struct twin {
     size_t attr_bytes;
     void *extra; /* what declare() made */
     double *out_weight, *in_weight;
-    bool loss_reads_input; /* so that the node adds to the gradient of input 0 */
+    int loss_reads; /* input that the loss reads too: the node adds to its gradient; -1: none */
 };
 
 /* Builds and plans the tape of a case; all values are drawn anew from `seed`. */
 void twin_create(twin *t, const twin_row *row, const pkm_op *op, const pkm_op_case *shape,
-                 pkm_dtype compute, bool loss_reads_input);
+                 pkm_dtype compute, int loss_reads);
 void twin_destroy(twin *t);
 
 /* For declare(). Values are exact in bf16; `scale` is about their size. */

@@ -17,9 +17,11 @@ static void linear_declare(twin *t)
                             size[5] == 1};
     bool in_out = size[2] == PKM_WEIGHT_IN_OUT;
 
-    twin_input(t, "x", t->compute, size[0], 1);
+    twin_input(t, "x", size[5] == 3 ? PKM_F32 : t->compute, size[0], 1);
     if (size[5] == 2)
         twin_input(t, "residual", PKM_F32, size[1], 1);
+    if (size[5] == 3)
+        t->in[t->n_in++] = t->in[0];
     twin_param(t, "weight", in_out ? size[0] : size[1], in_out ? size[1] : size[0], 0.5);
     if (size[3])
         twin_param(t, "bias", size[1], 0, 1);
@@ -43,8 +45,8 @@ static void linear_forward(const twin *t, double *out)
             for (int64_t i = 0; i < n_in; i++)
                 sum += t->in_value[0][row * n_in + i] *
                        t->param_value[0][in_out ? i * n_out + o : o * n_in + i];
-            if (t->shape->size[5] == 2)
-                sum += t->in_value[1][row * n_out + o];
+            if (t->shape->size[5] >= 2)
+                sum += t->in_value[t->shape->size[5] == 2][row * n_out + o];
             out[row * n_out + o] = t->shape->size[5] == 1 ? gelu(sum) : sum;
         }
 }
