@@ -40,6 +40,7 @@ static pkm_status create(train_bench *bench, const pkm_train_options *training)
                             "loss gradients"));
     for (int64_t row = 0; row < n_rows; row++)
         bench->seed_grad[row] = 1.0f / (float)n_rows;
+    model->run.loss_grad = bench->seed_grad;
     gpt = model->gpt;
     readers = gpt->config.shared_values ? gpt->n_memories : 1;
     for (int i = 0; i < gpt->n_stores; i++)
@@ -63,7 +64,7 @@ static pkm_status backward(void *user)
 {
     const train_bench *bench = user;
 
-    return pkm_tape_backward(bench->model.tape, &bench->model.run, bench->seed_grad);
+    return pkm_tape_backward(bench->model.tape, &bench->model.run);
 }
 
 static pkm_status update(void *user)

@@ -58,10 +58,10 @@ static void fill(pkm_tape *tape)
     }
 }
 
-static const pkm_run run = {.n_rows = ROWS, .seed = 5, .step = 1};
-
-static double forward(pkm_gpt *gpt, pkm_tape *tape)
+/* The mean loss; with loss_grad, forward is told it and backward follows. */
+static double mean_loss(pkm_gpt *gpt, pkm_tape *tape, const float *loss_grad)
 {
+    const pkm_run run = {.n_rows = ROWS, .seed = 5, .step = 1, .loss_grad = loss_grad};
     const float *loss = pkm_tape_find(tape, "loss")->data;
     double sum = 0;
 
@@ -69,6 +69,8 @@ static double forward(pkm_gpt *gpt, pkm_tape *tape)
     check_ok(pkm_tape_forward(tape, &run));
     for (int i = 0; i < ROWS; i++)
         sum += (double)loss[i];
+    if (loss_grad != NULL)
+        check_ok(pkm_tape_backward(tape, &run));
     return sum / (ROWS - 2);
 }
 
@@ -90,7 +92,7 @@ static void test_loss_at_init(void **state)
         assert_int_equal(gpt->n_stores, mode == 0 ? 2 : 1);
         check_ok(pkm_gpt_tape(&tape, gpt, PKM_MODE_SCORE, ROWS, false, NULL));
         fill(tape);
-        loss = forward(gpt, tape);
+        loss = mean_loss(gpt, tape, NULL);
         assert_true(fabs(loss - log(VOCAB)) < 0.15);
         pkm_tape_destroy(tape);
         pkm_gpt_destroy(gpt);
@@ -107,7 +109,7 @@ static double moved(pkm_gpt *gpt, pkm_tape *tape, pkm_param *param, const float 
     for (int64_t i = 0; i < param->count; i++)
         data[i] += step * direction[i];
     pkm_param_changed(param);
-    loss = forward(gpt, tape);
+    loss = mean_loss(gpt, tape, NULL);
     for (int64_t i = 0; i < param->count; i++)
         data[i] -= step * direction[i];
     pkm_param_changed(param);
@@ -186,8 +188,7 @@ static void check_gradients(const pkm_train_options *options)
     fill(tape);
     for (int i = 0; i < ROWS; i++)
         seed_grad[i] = 1.0f / (ROWS - 2);
-    forward(gpt, tape);
-    check_ok(pkm_tape_backward(tape, &run, seed_grad));
+    (void)mean_loss(gpt, tape, seed_grad);
     for (int p = 0; p < pkm_params_count(gpt->params); p++) {
         pkm_param *param = pkm_params_at(gpt->params, p);
         size_t bytes = (size_t)param->count * sizeof(float);
@@ -239,8 +240,7 @@ static float *train_once(int threads, int64_t *count)
     fill(tape);
     for (int i = 0; i < ROWS; i++)
         seed_grad[i] = 1;
-    forward(gpt, tape);
-    check_ok(pkm_tape_backward(tape, &run, seed_grad));
+    (void)mean_loss(gpt, tape, seed_grad);
     out = malloc((size_t)(ROWS + pkm_gpt_parameters(gpt)) * sizeof *out);
     memcpy(out, pkm_tape_find(tape, "loss")->data, ROWS * sizeof *out);
     for (int p = 0; p < pkm_params_count(gpt->params); p++) {
@@ -288,7 +288,7 @@ static void test_bf16_is_near_f32(void **state)
         gpt = make(&options, false);
         check_ok(pkm_gpt_tape(&tape, gpt, PKM_MODE_SCORE, ROWS, false, NULL));
         fill(tape);
-        loss[precision] = forward(gpt, tape);
+        loss[precision] = mean_loss(gpt, tape, NULL);
         pkm_tape_destroy(tape);
         pkm_gpt_destroy(gpt);
     }
@@ -312,7 +312,7 @@ static void test_logits_agree_with_loss(void **state)
     fill(scoring);
     pkm_gpt_fill(reading, pkm_tape_find(scoring, "ids")->data, SEQ_LEN, 0);
     pkm_params_pack(gpt->params);
-    check_ok(pkm_tape_forward(scoring, &run));
+    check_ok(pkm_tape_forward(scoring, &(pkm_run){.n_rows = ROWS}));
     check_ok(pkm_tape_forward(reading, &(pkm_run){.n_rows = SEQ_LEN}));
     logits = pkm_tape_find(reading, "logits")->data;
     for (int i = 0; i < VOCAB; i++)

@@ -55,7 +55,7 @@ static void build(chain *c, pkm_tensor **x)
 static void gradients(bool share_weight, bool share_bias, float out[2][WEIGHTS + TAPE_WIDTH])
 {
     static const float seed[ROWS] = {1, 2, -1, 3, 1};
-    pkm_run run = {.n_rows = ROWS};
+    pkm_run run = {.n_rows = ROWS, .loss_grad = seed};
     pkm_tensor *x;
     chain c = {0};
 
@@ -74,7 +74,7 @@ static void gradients(bool share_weight, bool share_bias, float out[2][WEIGHTS +
     pkm_params_pack(c.params);
     fill_integers(x->data, ROWS * TAPE_WIDTH, 3, -3, 3);
     check_ok(pkm_tape_forward(c.tape, &run));
-    check_ok(pkm_tape_backward(c.tape, &run, seed));
+    check_ok(pkm_tape_backward(c.tape, &run));
     for (int i = 0; i < 2; i++) {
         memcpy(out[i], c.weight[i]->grad, WEIGHTS * sizeof(float));
         memcpy(out[i] + WEIGHTS, c.bias[i]->grad, TAPE_WIDTH * sizeof(float));

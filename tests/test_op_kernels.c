@@ -4,6 +4,7 @@
  * sizes. Blocks end at an unmapped page.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/dtype.h"
@@ -185,13 +186,64 @@ static void test_softmax(void **state)
     each_level_and_size(compare_softmax);
 }
 
+static void compare_exp_columns(const pkm_kernels *kernels, const pkm_kernels *reference,
+                                int64_t size)
+{
+    enum { M = 5, STEP = 300 };
+    int64_t n = (size + 15) / 16 * 16;
+    float *shift = normals(n, 1), *sum = normals(n, 2), *want_sum = normals(n, 3);
+    float x[M * STEP], got[2][M * STEP] = {{0}}, want[2][M * STEP] = {{0}};
+    uint16_t pairs[2][(M + 1) * STEP];
+
+    fill_normal(x, M * STEP, 4);
+    x[0] = 200; /* taken to 88, and to -87 */
+    x[STEP] = -200;
+    for (int dtype = PKM_F32; dtype <= PKM_BF16; dtype++)
+        for (int64_t m = 0; m <= M; m++) {
+            pkm_exp_columns block = {m, n, x, STEP, shift, sum, got[dtype], STEP, pairs[0]};
+
+            kernels->exp_columns[dtype](&block);
+            block.sum = want_sum;
+            block.power = want[dtype];
+            block.pairs = pairs[1];
+            reference->exp_columns[dtype](&block);
+            check_close(sum, want_sum, n, reduction, reduction, "sums of exp_columns");
+            block.power = NULL;
+            block.sum = sum;
+            kernels->exp_columns[dtype](&block);
+            check_close(sum, want_sum, n, reduction, reduction, "sums alone of exp_columns");
+        }
+    check_close(got[PKM_F32], want[PKM_F32], M * STEP, 0, elementwise, "exp_columns");
+    for (int64_t i = 0; i < M * n; i++) /* at most the last digit, where rounding hangs by it */
+        assert_true(abs((int)((uint16_t *)got[PKM_BF16])[i / n * STEP + i % n] -
+                        (int)((uint16_t *)want[PKM_BF16])[i / n * STEP + i % n]) <= 1);
+    for (int64_t i = 0; i < (M + 1) * n; i++) {
+        int64_t row = i / (2 * n) * 2 + i % 2, column = i % (2 * n) / 2;
+        uint16_t element = ((uint16_t *)got[PKM_BF16])[row * STEP + column];
+
+        assert_int_equal(pairs[0][i], row < M ? element : 0);
+    }
+    drop(shift, n);
+    drop(sum, n);
+    drop(want_sum, n);
+}
+
+static void test_exp_columns(void **state)
+{
+    (void)state;
+    each_level_and_size(compare_exp_columns);
+}
+
 /* A NaN is not lost: it is skipped by the maximum and comes out of the exponential and its sum. */
 static void compare_nan(const pkm_kernels *kernels, const pkm_kernels *reference, int64_t size)
 {
-    float *x = normals(size, 1), *out = normals(size, 2);
+    float *x = normals(size, 1), *out = normals(size, 2), sum[512], shift[512] = {0};
+    pkm_exp_columns block = {1, size / 16 * 16, x, size, shift, sum, out, size, NULL};
 
     for (int64_t at = 0; at < size; at += 5) {
         x[at] = NAN;
+        kernels->exp_columns[PKM_F32](&block);
+        assert_true(at >= block.n || (isnan(out[at]) && isnan(sum[at])));
         assert_true(kernels->row_max(x, size) == reference->row_max(x, size));
         assert_true(isnan(kernels->exp_shift(out, x, 1, 1, size)));
         assert_true(isnan(out[at]));
@@ -440,7 +492,7 @@ int main(void)
         cmocka_unit_test(test_gelu),          cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_nan),           cmocka_unit_test(test_norm),
         cmocka_unit_test(test_block_product), cmocka_unit_test(test_attend),
-        cmocka_unit_test(test_store_rows),
+        cmocka_unit_test(test_store_rows),    cmocka_unit_test(test_exp_columns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,14 +70,14 @@ static void fill(pkm_tensor *tensor, int64_t n_rows)
 
 static void run_both(fixture *f, int64_t n_rows, bool accumulate)
 {
-    pkm_run run = {.n_rows = n_rows, .accumulate = accumulate};
     float seed[MAX_ROWS];
+    pkm_run run = {.n_rows = n_rows, .loss_grad = seed, .accumulate = accumulate};
 
     for (int i = 0; i < MAX_ROWS; i++)
         seed[i] = 1;
     fill(f->x, n_rows);
     check_ok(pkm_tape_forward(f->tape, &run));
-    check_ok(pkm_tape_backward(f->tape, &run, seed));
+    check_ok(pkm_tape_backward(f->tape, &run));
 }
 
 /* Paths from node i to the loss, in double: what the gradient of x must be. */
@@ -233,7 +233,7 @@ static void test_parameter_gradients_add(void **state)
 static void test_watch_names_the_first_bad_tensor(void **state)
 {
     const float seed[2] = {1, INFINITY};
-    pkm_run run = {.n_rows = 2, .watch = true};
+    pkm_run run = {.n_rows = 2, .loss_grad = seed, .watch = true};
     fixture f;
     pkm_tensor *a, *b, *loss;
 
@@ -246,7 +246,7 @@ static void test_watch_names_the_first_bad_tensor(void **state)
     check_ok(pkm_tape_plan(f.tape, MAX_ROWS, loss));
     fill(f.x, 2);
     check_ok(pkm_tape_forward(f.tape, &run));
-    check_fails(pkm_tape_backward(f.tape, &run, seed), PKM_ERR_NUMERIC, "node 'loss'",
+    check_fails(pkm_tape_backward(f.tape, &run), PKM_ERR_NUMERIC, "node 'loss'",
                 "gradient of tensor 'c'", "element 3 of 6", NULL);
     ((float *)f.x->data)[4] = 3e38f; /* twice that is no float */
     check_fails(pkm_tape_forward(f.tape, &run), PKM_ERR_NUMERIC, "tensor 'b'", "element 4 of 6",
@@ -261,8 +261,8 @@ static void test_watch_names_the_first_bad_tensor(void **state)
 static void test_refuses(void **state)
 {
     const int64_t other = TAPE_WIDTH + 1, none = 0;
-    pkm_run run = {.n_rows = 1};
     float seed = 1;
+    pkm_run run = {.n_rows = 1, .loss_grad = &seed};
     fixture f, g;
     pkm_tensor *wide, *out, *last;
     pkm_node_spec spec = {.op = &sum_op, .name = "n"};
@@ -294,7 +294,7 @@ static void test_refuses(void **state)
     run.n_rows = MAX_ROWS + 1;
     check_fails(pkm_tape_forward(f.tape, &run), PKM_ERR_ARG, "41 rows", NULL);
     run.n_rows = 1;
-    check_fails(pkm_tape_backward(f.tape, &run, &seed), PKM_ERR_STATE, "without a loss", NULL);
+    check_fails(pkm_tape_backward(f.tape, &run), PKM_ERR_STATE, "without a loss", NULL);
     teardown(&f);
     teardown(&g);
 }

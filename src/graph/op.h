@@ -27,13 +27,15 @@ typedef enum pkm_mode {
 
 /* What one run knows; the same for all its nodes. */
 typedef struct pkm_run {
-    int64_t n_rows;    /* rows in use, at most the planned number */
-    int64_t first_row; /* global index of row 0 in its step: keys random numbers */
-    uint64_t seed;     /* of the training run */
-    int64_t step;      /* training step, from 1 */
-    bool accumulate;   /* parameter gradients of this step have been written already */
-    bool watch;        /* look at every tensor as soon as it is written: slow, to find a culprit */
-    void *workspace;   /* scratch of the largest size any node asked for */
+    int64_t n_rows;         /* rows in use, at most the planned number */
+    int64_t first_row;      /* global index of row 0 in its step: keys random numbers */
+    uint64_t seed;          /* of the training run */
+    int64_t step;           /* training step, from 1 */
+    bool accumulate;        /* parameter gradients of this step have been written already */
+    const float *loss_grad; /* d total / d loss of each row (f32, [n_rows]): backward needs it, and
+                               forward saves work where it knows it already; else NULL */
+    bool watch;      /* look at every tensor as soon as it is written: slow, to find a culprit */
+    void *workspace; /* scratch of the largest size any node asked for */
 } pkm_run;
 
 typedef struct pkm_cost {
@@ -65,6 +67,8 @@ typedef struct pkm_op {
     /* When the tape is planned, for at most max_rows rows: asks for packed weights
      * (pkm_param_use_dense), makes node->state. NULL: nothing to do. */
     pkm_status (*prepare)(pkm_node *node, int64_t max_rows);
+    /* Bytes that stay from run to run (node->held), all zero at first; NULL: none. */
+    size_t (*held)(const pkm_node *node);
     /* Bytes of scratch forward and backward need; NULL: none. */
     size_t (*workspace)(const pkm_node *node, int64_t max_rows);
     pkm_status (*forward)(pkm_node *node, const pkm_run *run);
@@ -78,6 +82,8 @@ typedef struct pkm_op {
     /* 1 + the input whose gradient is that of out exactly, so that the plan lets them share a place
      * (residual add); 0: none. */
     int passes_grad;
+    bool early_grad; /* its forward can write all gradients where the node ends the tape and
+                        run->loss_grad is known */
     const pkm_op_case *cases; /* of the gradient test */
     int n_cases;
 } pkm_op;
@@ -100,6 +106,9 @@ struct pkm_node {
     bool in_wanted[PKM_NODE_INPUTS];  /* planned: somebody reads that gradient */
     bool param_adds[PKM_NODE_PARAMS]; /* planned, within one backward */
     bool runs_backward;               /* planned */
+    bool ends_tape;                   /* planned: its output is the loss, and it has early_grad */
+    bool made_grads;                  /* the last forward of an operation with early_grad did */
+    void *held;                       /* planned: op->held() bytes */
     uint64_t forward_ns, backward_ns, runs; /* the profile */
 };
 

@@ -19,7 +19,7 @@ typedef struct pkm_plan {
     pkm_tensor *loss;
     int end; /* the last time of the schedule */
     pkm_place *places;
-    int n_places;
+    int n_places, first_held;
     size_t arena_bytes, workspace_offset;
 } pkm_plan;
 
@@ -111,7 +111,8 @@ static pkm_status plan_input_grad(pkm_plan *plan, pkm_node *node, int index, int
         live_until(plan, in->grad_place, last);
         return PKM_OK;
     }
-    return place_add(plan, &in->grad_place, &in->tensor, backward_time(plan, index), last);
+    return place_add(plan, &in->grad_place, &in->tensor,
+                     node->ends_tape ? index : backward_time(plan, index), last);
 }
 
 /* Whether a node whose backward runs before that of nodes[index], or an earlier parameter of that
@@ -136,6 +137,7 @@ static pkm_status plan_node_backward(pkm_plan *plan, int index)
     pkm_node *node = plan->tape->nodes[index];
 
     node->runs_backward = node->out->has_grad;
+    node->ends_tape = node->runs_backward && node->op->early_grad && node->out == plan->loss;
     if (!node->runs_backward)
         return PKM_OK;
     if (node->op->backward == NULL)
@@ -160,7 +162,7 @@ static pkm_status plan_gradients(pkm_plan *plan)
         tape->entries[i]->grad_place = -1;
     }
     for (int i = 0; i < tape->n_nodes; i++)
-        tape->nodes[i]->runs_backward = false;
+        tape->nodes[i]->runs_backward = tape->nodes[i]->ends_tape = false;
     if (plan->loss == NULL)
         return PKM_OK;
     mark_behind(tape);
@@ -202,6 +204,18 @@ static pkm_status plan_data(pkm_plan *plan)
             live_until(plan, pkm_tape_entry_of(tape, node->out)->data_place, back);
     }
     return PKM_OK;
+}
+
+/* What nodes hold is in use all the time. Their places come last, in the order of nodes. */
+static void plan_held(pkm_plan *plan)
+{
+    for (int i = 0; i < plan->tape->n_nodes; i++) {
+        const pkm_node *node = plan->tape->nodes[i];
+
+        if (node->op->held != NULL)
+            plan->places[plan->n_places++] =
+                (pkm_place){.last = plan->end, .bytes = node->op->held(node)};
+    }
 }
 
 static size_t largest_workspace(const pkm_plan *plan)
@@ -248,10 +262,14 @@ static pkm_status plan_places(pkm_plan *plan)
 
     PKM_TRY(plan_check(plan));
     plan->end = plan->loss != NULL ? 2 * tape->n_nodes : tape->n_nodes;
-    PKM_TRY(pkm_alloc_array((void **)&plan->places, pkm_size_product(2, (size_t)tape->n_entries),
-                            sizeof *plan->places, "planning a tape"));
+    PKM_TRY(pkm_alloc_array(
+        (void **)&plan->places,
+        pkm_size_product(2, pkm_size_sum((size_t)tape->n_entries, (size_t)tape->n_nodes)),
+        sizeof *plan->places, "planning a tape"));
     PKM_TRY(plan_gradients(plan));
     PKM_TRY(plan_data(plan));
+    plan->first_held = plan->n_places;
+    plan_held(plan);
     PKM_TRY(pkm_places_fit(plan->places, plan->n_places, &plan->workspace_offset));
     if (!pkm_size_add(plan->workspace_offset, largest_workspace(plan), &total))
         return pkm_fail(PKM_ERR_NOMEM, "the workspace of the tape is too large");
@@ -277,6 +295,9 @@ static pkm_status plan_apply(const pkm_plan *plan)
         if (entry->tensor.has_grad)
             entry->tensor.grad = tape->arena + plan->places[entry->grad_place].offset;
     }
+    for (int i = 0, place = plan->first_held; i < tape->n_nodes; i++)
+        if (tape->nodes[i]->op->held != NULL)
+            tape->nodes[i]->held = tape->arena + plan->places[place++].offset;
     tape->arena_bytes = plan->arena_bytes;
     tape->workspace_offset = plan->workspace_offset;
     tape->max_rows = plan->max_rows;

@@ -130,13 +130,15 @@ pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run)
     return run_pass(tape, run, forward_pass);
 }
 
-pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *seed_grad)
+pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run)
 {
     PKM_TRY(check_run(tape, run));
     if (tape->loss == NULL)
         return pkm_fail(PKM_ERR_STATE, "the tape is planned without a loss: no backward");
+    if (run->loss_grad == NULL)
+        return pkm_fail(PKM_ERR_ARG, "backward without the gradient of the loss");
     if (tape->loss->has_grad)
-        memcpy(tape->loss->grad, seed_grad, (size_t)run->n_rows * sizeof *seed_grad);
+        memcpy(tape->loss->grad, run->loss_grad, (size_t)run->n_rows * sizeof *run->loss_grad);
     return run_pass(tape, run, backward_pass);
 }
 

@@ -56,8 +56,9 @@ size_t pkm_tape_bytes(const pkm_tape *tape);
  * name it. */
 pkm_status pkm_tape_forward(pkm_tape *tape, const pkm_run *run);
 
-/* d loss[row] = seed_grad[row] (f32, [n_rows]); then the list in reverse. */
-pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run, const float *seed_grad);
+/* The list in reverse, with d loss[row] = run->loss_grad[row]. The gradients of a node that ends
+ * the tape may have been written by forward, if it was given the same. */
+pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run);
 
 int pkm_tape_n_nodes(const pkm_tape *tape);
 const pkm_node *pkm_tape_node(const pkm_tape *tape, int index);

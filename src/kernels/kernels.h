@@ -22,6 +22,7 @@
 #include "kernels/convert.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"
+#include "kernels/exp_columns.h"
 #include "kernels/half_scores.h"
 #include "kernels/interleave.h"
 #include "kernels/matvec.h"
@@ -66,6 +67,7 @@ typedef struct pkm_kernels {
     pkm_attend_softmax_fn *attend_softmax[PKM_ROW_DTYPES];
     pkm_attend_slopes_fn *attend_slopes[PKM_ROW_DTYPES];
     pkm_store_rows_fn *store_rows[PKM_ROW_DTYPES];
+    pkm_exp_columns_fn *exp_columns[PKM_ROW_DTYPES];
     pkm_block_product_fn *block_product[PKM_ROW_DTYPES];
     pkm_strip_product_fn *strip_product[PKM_ROW_DTYPES];
     pkm_pack_strips_fn *pack_strips[PKM_ROW_DTYPES];

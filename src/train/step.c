@@ -26,6 +26,7 @@ static pkm_status run_micro_batch(pkm_trainer *trainer, pkm_step_result *out, in
         .seed = (uint64_t)trainer->values->seed,
         .step = trainer->state.step + 1,
         .accumulate = micro > 0,
+        .loss_grad = trainer->seed_grad,
         .watch = watch,
     };
     pkm_status status = pkm_batches_fill(&trainer->batches, trainer->ids->data,
@@ -40,7 +41,7 @@ static pkm_status run_micro_batch(pkm_trainer *trainer, pkm_step_result *out, in
     if (!isfinite(sum))
         return pkm_fail(PKM_ERR_NUMERIC, "the loss is not finite");
     out->loss += sum / (double)plan->tokens_per_step;
-    return pkm_tape_backward(trainer->tape, &run, trainer->seed_grad);
+    return pkm_tape_backward(trainer->tape, &run);
 }
 
 /* All micro-batches; watch: find the first tensor that is not finite (pkm_run). */

@@ -218,7 +218,9 @@ void twin_run_backward(twin *t, bool accumulate)
         for (int64_t k = 0; k < t->param[i]->count && t->param[i]->grad != NULL; k++)
             t->param[i]->grad[k] = NAN;
     t->run.accumulate = accumulate;
-    check_ok(pkm_tape_backward(t->tape, &t->run, seed));
+    t->run.loss_grad = seed;
+    check_ok(pkm_tape_backward(t->tape, &t->run));
+    t->run.loss_grad = NULL;
     free(seed);
 }
 
