@@ -96,4 +96,4 @@ def section_page(name, found):
 
 def page(results):
     order = sorted(results, key=lambda name: (list(SECTIONS).index(name.partition("@")[0]), name))
-    return "\n".join([OPENING, *(line for name in order for line in section_page(name, results[name]))])
+    return "\n".join([OPENING, *(line for name in order for line in section_page(name, results[name]))]).rstrip() + "\n"
