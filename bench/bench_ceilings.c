@@ -23,7 +23,7 @@ typedef struct ceilings_values {
 #define AT(field) offsetof(ceilings_values, field)
 
 static const pkm_option rows[] = {
-    {"what", PKM_OPTION_CHOICE, AT(what), 0, 0, "all", "all|memory|products", "", NULL,
+    {"what", PKM_OPTION_CHOICE, AT(what), 0, 0, "all", "all|memory|products", NULL, NULL,
      "what to measure"},
     {"table_mib", PKM_OPTION_INT, AT(table_mib), 1, 1 << 20, "1024", NULL, "MiB", NULL,
      "table that rows are read from"},
@@ -31,14 +31,14 @@ static const pkm_option rows[] = {
      "of it visited by a run, the next part by the next run"},
     {"row_bytes", PKM_OPTION_LIST, AT(row_bytes), 64, 1 << 16, "256,512,1024,2048,4096", NULL,
      "bytes", NULL, "widths of rows"},
-    {"square", PKM_OPTION_INT, AT(square), 1, 1 << 15, "1024", NULL, "", NULL,
+    {"square", PKM_OPTION_INT, AT(square), 1, 1 << 15, "1024", NULL, NULL, NULL,
      "rows, inputs and outputs of the square product"},
     {"tokens", PKM_OPTION_INT, AT(tokens), 1, 1 << 20, "4096", NULL, "tokens", NULL,
      "rows of the model's products"},
-    {"dim", PKM_OPTION_INT, AT(dim), 1, 1 << 16, "256", NULL, "", NULL, "width of the model"},
+    {"dim", PKM_OPTION_INT, AT(dim), 1, 1 << 16, "256", NULL, NULL, NULL, "width of the model"},
     {"vocab_size", PKM_OPTION_INT, AT(vocab_size), 2, 1000000, "8192", NULL, "tokens", NULL,
      "vocabulary of the model"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "7", NULL, "", NULL, "measured runs"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "7", NULL, NULL, NULL, "measured runs"},
 };
 
 typedef struct walk_ceilings {

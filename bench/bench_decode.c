@@ -7,6 +7,7 @@
 #include "base/dtype.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "bench_model.h"
 #include "infer/decoder.h"
 #include "row_table.h"
 
@@ -28,9 +29,9 @@ static const pkm_option rows[] = {
      "that stand before the first one decoded"},
     {"new_tokens", PKM_OPTION_INT, AT(new_tokens), 1, 1 << 20, "16", NULL, "tokens", NULL,
      "decoded by a run"},
-    {"weights", PKM_OPTION_CHOICE, AT(weights), 0, 0, "model", STORED, "", NULL,
+    {"weights", PKM_OPTION_CHOICE, AT(weights), 0, 0, "model", STORED, NULL, NULL,
      "weights and values; model: as --precision and --value-dtype say"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, "", NULL, "measured runs"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, NULL, NULL, "measured runs"},
 };
 
 enum { ROW_BYTES = 4096 };
@@ -94,15 +95,12 @@ static pkm_status create(decode_bench *bench, const pkm_train_options *training)
     const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.tokens")};
     const decode_values *values = bench->values;
     int64_t length = values->context + values->new_tokens, bytes;
-    pkm_gpt_config config;
     const float *logits;
 
     if (length > training->seq_len)
         return pkm_fail(PKM_ERR_ARG, "context and new_tokens are %lld in all: seq_len is %lld",
                         (long long)length, (long long)training->seq_len);
-    PKM_TRY(pkm_gpt_config_from_options(&config, training, values->vocab_size));
-    PKM_TRY(pkm_gpt_create(&bench->gpt, &config, false));
-    pkm_gpt_init(bench->gpt, 1);
+    PKM_TRY(pkm_bench_model(&bench->gpt, training, values->vocab_size, false));
     PKM_TRY(store(bench, stored_dtypes[values->weights]));
     PKM_TRY(pkm_decoder_create(&bench->decoder, bench->gpt));
     PKM_TRY(pkm_alloc_array((void **)&bench->ids, (size_t)length, sizeof *bench->ids, "tokens"));

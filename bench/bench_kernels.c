@@ -22,11 +22,11 @@ typedef struct kernels_values {
 static const pkm_option rows[] = {
     {"family", PKM_OPTION_STRING, AT(family), 0, 0, NULL, NULL, "NAME", NULL,
      "only families whose name begins so, such as bag"},
-    {"rows", PKM_OPTION_INT, AT(n), 1, 1 << 16, "64", NULL, "", NULL,
+    {"rows", PKM_OPTION_INT, AT(n), 1, 1 << 16, "64", NULL, NULL, NULL,
      "rows of the operands; rounded up to a multiple of 32"},
-    {"width", PKM_OPTION_INT, AT(width), 1, 1 << 14, "256", NULL, "", NULL,
+    {"width", PKM_OPTION_INT, AT(width), 1, 1 << 14, "256", NULL, NULL, NULL,
      "their width; rounded up to a multiple of 64"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, "", NULL, "measured runs"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, NULL, NULL, "measured runs"},
 };
 
 /* Calls of a run, so that reading the clock does not count. */
@@ -116,15 +116,18 @@ static pkm_status add_tasks(pkm_measure *measure, void *user)
     const char *family = bench->values->family;
     kernel_ceilings ceilings;
     pkm_isa level;
-    int n_rows;
+    int n_rows, added = 0;
     const pkm_kernel_row *row = pkm_kernel_rows(&n_rows);
 
     PKM_TRY(pkm_isa_current(&level));
     PKM_TRY(add_ceilings(measure, &ceilings, bench));
     for (int i = 0; i < n_rows; i++)
-        if (row[i].isa <= level && strncmp(row[i].family, family, strlen(family)) == 0)
+        if (row[i].isa <= level && strncmp(row[i].family, family, strlen(family)) == 0) {
             PKM_TRY(add_kernel(measure, &ceilings, bench, &row[i]));
-    return PKM_OK;
+            added++;
+        }
+    return added > 0 ? PKM_OK
+                     : pkm_fail(PKM_ERR_ARG, "family is '%s': no kernel's name begins so", family);
 }
 
 static pkm_status create(kernel_bench *bench)

@@ -27,14 +27,15 @@ typedef struct search_values {
 static const pkm_option rows[] = {
     {"tokens", PKM_OPTION_INT, AT(tokens), 1, 1 << 20, "512", NULL, "tokens", NULL,
      "rows of the batch"},
-    {"heads", PKM_OPTION_INT, AT(heads), 1, 1024, "4", NULL, "", NULL, "memory heads"},
-    {"n_keys", PKM_OPTION_INT, AT(n_keys), 1, 46340, "512", NULL, "", NULL,
+    {"heads", PKM_OPTION_INT, AT(heads), 1, 1024, "4", NULL, NULL, NULL, "memory heads"},
+    {"n_keys", PKM_OPTION_INT, AT(n_keys), 1, 46340, "512", NULL, NULL, NULL,
      "sub-keys per half; the memory has n_keys^2 slots"},
-    {"key_dim", PKM_OPTION_INT, AT(key_dim), 2, 1 << 16, "128", NULL, "", NULL, "width of a query"},
+    {"key_dim", PKM_OPTION_INT, AT(key_dim), 2, 1 << 16, "128", NULL, NULL, NULL,
+     "width of a query"},
     {"topk", PKM_OPTION_INT, AT(topk), 1, 46340, "32", NULL, "slots", NULL, "read per head"},
-    {"precision", PKM_OPTION_CHOICE, AT(precision), 0, 0, "bf16", "f32|bf16", "", NULL,
+    {"precision", PKM_OPTION_CHOICE, AT(precision), 0, 0, "bf16", "f32|bf16", NULL, NULL,
      "of the products"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "50", NULL, "", NULL, "measured runs"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "50", NULL, NULL, NULL, "measured runs"},
 };
 
 /* Scores that a thread has in its cache: of so many queries, as the search takes at a time. */

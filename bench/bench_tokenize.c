@@ -29,7 +29,7 @@ static const pkm_option rows[] = {
      "text that is used at most"},
     {"vocab_size", PKM_OPTION_INT, AT(vocab_size), 257, 1000000, "8192", NULL, "tokens", NULL,
      "size of the vocabulary to learn"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, "", NULL, "measured runs"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "5", NULL, NULL, NULL, "measured runs"},
 };
 
 enum { ROW_BYTES = 4096 };

@@ -44,6 +44,14 @@ static inline void visit_part(words sum[LINE_VECTORS], char *row, const char *la
             __builtin_prefetch(later + at, 0, 2);
         visit_line(sum, row + at, changes, kind.rewrite);
     }
+    for (uint32_t word; at + (int64_t)sizeof word <= end; at += (int64_t)sizeof word) {
+        memcpy(&word, row + at, sizeof word);
+        sum[0][0] ^= word;
+        if (kind.rewrite) {
+            word ^= change;
+            memcpy(row + at, &word, sizeof word);
+        }
+    }
     for (; at < end; at++) {
         sum[0][0] ^= (unsigned char)row[at];
         if (kind.rewrite)

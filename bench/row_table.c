@@ -6,11 +6,13 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "base/system.h"
 
 pkm_status pkm_row_table_create(pkm_row_table *out, int64_t bytes)
 {
     void *pages;
 
+    PKM_TRY(pkm_memory_check((uint64_t)bytes, "the table that is read", "a smaller one would fit"));
     PKM_TRY(pkm_pages_alloc(&pages, (size_t)bytes, "a table"));
     memset(pages, 1, (size_t)bytes); /* untouched pages would all be the one of zeros */
     *out = (pkm_row_table){.walk = {.n_tables = 1, .table = {pages}}, .bytes = (size_t)bytes};

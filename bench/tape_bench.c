@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "bench_model.h"
 #include "ops/ops.h"
 #include "step_products.h"
 #include "store_walk.h"
@@ -19,7 +20,7 @@ enum { TABLE_BYTES = 1 << 28, VISIT_BYTES = 1 << 24, IN_ORDER_BYTES = 4096 };
 const pkm_option pkm_tape_rows[PKM_TAPE_ROWS] = {
     {"vocab_size", PKM_OPTION_INT, AT(vocab_size), 2, 1000000, "8192", NULL, "tokens", NULL,
      "vocabulary of the model"},
-    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "10", NULL, "", NULL, "measured runs"},
+    {"runs", PKM_OPTION_INT, AT(runs), 1, 1000000, "10", NULL, NULL, NULL, "measured runs"},
     {"profile", PKM_OPTION_BOOL, AT(profile), 0, 0, NULL, NULL, NULL, NULL,
      "a figure for each operation of the model, either way"},
 };
@@ -53,13 +54,10 @@ static pkm_status create(pkm_tape_bench *bench, const pkm_train_options *trainin
                          int64_t vocab_size, pkm_mode mode)
 {
     int64_t n_rows = training->batch * training->seq_len;
-    pkm_gpt_config config;
 
-    PKM_TRY(pkm_gpt_config_from_options(&config, training, vocab_size));
-    PKM_TRY(pkm_gpt_create(&bench->gpt, &config, mode == PKM_MODE_TRAIN));
+    PKM_TRY(pkm_bench_model(&bench->gpt, training, vocab_size, mode == PKM_MODE_TRAIN));
     PKM_TRY(pkm_gpt_tape(&bench->tape, bench->gpt, mode, n_rows, false, NULL));
     bench->run = (pkm_run){.n_rows = n_rows, .seed = 1};
-    pkm_gpt_init(bench->gpt, 1);
     fill_inputs(bench, training->seq_len);
     return pkm_alloc_array((void **)&bench->clocks,
                            pkm_size_product(2, (size_t)pkm_tape_n_nodes(bench->tape)),
