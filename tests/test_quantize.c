@@ -296,6 +296,25 @@ static void test_file_round_trip(void **state)
     pkm_gpt_destroy(gpt);
 }
 
+/* A folder that is there and empty, its name completed by a shell. */
+static void test_slashes_after_the_name(void **state)
+{
+    const pkm_quantize_config config = {PKM_BF16, PKM_I8};
+    pkm_names names;
+    char *out;
+
+    (void)state;
+    check_ok(pkm_path_join(&out, f.root, "slashes//"));
+    check_ok(pkm_directory_create(out));
+    check_ok(pkm_model_quantize(f.from, out, &config, NULL));
+    check_ok(pkm_directory_list(&names, f.root));
+    assert_int_equal(names.count, 3);
+    pkm_names_release(&names);
+    check_ok(pkm_model_dir_verify(out, PKM_VERIFY_FULL));
+    check_ok(pkm_directory_remove(out));
+    pkm_free(out);
+}
+
 static void test_refusals(void **state)
 {
     pkm_quantize_config config = {PKM_I8, PKM_I8};
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_decoding_agrees),
         cmocka_unit_test(test_file_round_trip),
+        cmocka_unit_test(test_slashes_after_the_name),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_scales),

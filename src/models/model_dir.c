@@ -118,9 +118,11 @@ static pkm_status check_scales(const pkm_param *scales, const char *path)
 
     for (int64_t i = 0; i < scales->count; i++)
         if (!(scale[i] > 0 && scale[i] <= FLT_MAX / PKM_I8_MAX))
-            return pkm_fail(PKM_ERR_NUMERIC,
-                            "%s: tensor '%s' holds %g at element %lld: expected a scale, above 0",
-                            path, scales->spec.name, (double)scale[i], (long long)i);
+            return pkm_fail(
+                PKM_ERR_NUMERIC,
+                "%s: tensor '%s' holds %g at element %lld: expected a scale, above 0 and "
+                "finite times %d",
+                path, scales->spec.name, (double)scale[i], (long long)i, PKM_I8_MAX);
     return PKM_OK;
 }
 

@@ -2,6 +2,7 @@
 /* pkm_model_quantize: a model directory made of another. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/dtype.h"
@@ -65,7 +66,7 @@ static pkm_status fill_folder(const char *temporary, const pkm_gpt *gpt, int64_t
 }
 
 /* All of it under another name, then at once under its own. */
-static pkm_status save(const char *dir, const pkm_gpt *gpt, int64_t step, const char *from)
+static pkm_status save_as(const char *dir, const pkm_gpt *gpt, int64_t step, const char *from)
 {
     char *temporary;
     pkm_status status;
@@ -84,6 +85,23 @@ static pkm_status save(const char *dir, const pkm_gpt *gpt, int64_t step, const 
         pkm_error_restore(&error);
     }
     pkm_free(temporary);
+    return status;
+}
+
+/* With slashes at its end, which shells complete, a name is of what lies in the folder. */
+static pkm_status save(const char *dir, const pkm_gpt *gpt, int64_t step, const char *from)
+{
+    size_t length = strlen(dir);
+    char *name;
+    pkm_status status;
+
+    while (length > 1 && dir[length - 1] == '/')
+        length--;
+    PKM_TRY(pkm_alloc((void **)&name, length + 1, "a path"));
+    memcpy(name, dir, length);
+    name[length] = '\0';
+    status = save_as(name, gpt, step, from);
+    pkm_free(name);
     return status;
 }
 
