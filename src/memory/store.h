@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The value store: a table V [slots, value_dim] (fp32 or bf16, int8 where it is only read) with its
- * row optimiser. Layers
- * borrow it; several may share one. Backward only records hits; step groups them by row, sums each
- * row's gradient in registers and updates row and moments in one pass. Rows never hit are never
- * touched; a hit of weight 0 (relu gate) is a hit, as in torch's sparse gradients.
+ * row optimiser. Layers borrow it; several may share one. Backward only records hits; step groups
+ * them by row, sums each row's gradient in registers and updates row and moments in one pass. Rows
+ * never hit are never touched; a hit of weight 0 (relu gate) is a hit, as in torch's sparse
+ * gradients.
  *
  *   backward  pkm_store_backward: ids [N, hits], weights [N, hits], upstream rows [N, value_dim]
  *   step      group by row (stable), clip (optional), update; the records are forgotten
