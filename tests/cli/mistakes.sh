@@ -21,6 +21,7 @@ make train --data data --out run --layers 6 --dim 16 --seq-len 16 --batch 2 --st
     --memory-layers 5 --n-keys 8 --topk 2
 cp -r run damaged && rm damaged/model.safetensors
 head -c 3000 run/model.safetensors >damaged/model.safetensors
+make quantize --model run --out run8
 cp -r data broken-data
 head -c 2000 data/train-00000.bin >broken-data/train-00000.bin
 : >empty
