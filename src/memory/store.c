@@ -57,7 +57,6 @@ static void carve_table(pkm_store *store, pkm_arena *arena)
 {
     const pkm_store_config *config = &store->config;
     size_t slots = (size_t)config->slots, width = (size_t)config->value_dim;
-
     store->rows.values =
         pkm_arena_take(arena, slots, pkm_size_product(width, pkm_dtype_bytes(config->dtype)));
     if (!config->train)

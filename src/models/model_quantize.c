@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "base/size.h"
 #include "models/model_dir.h"
 
 static pkm_status check_dtype(const char *field, pkm_dtype dtype)
@@ -97,9 +98,8 @@ static pkm_status save(const char *dir, const pkm_gpt *gpt, int64_t step, const 
 
     while (length > 1 && dir[length - 1] == '/')
         length--;
-    PKM_TRY(pkm_alloc((void **)&name, length + 1, "a path"));
+    PKM_TRY(pkm_alloc_array((void **)&name, pkm_size_sum(length, 1), 1, "a path"));
     memcpy(name, dir, length);
-    name[length] = '\0';
     status = save_as(name, gpt, step, from);
     pkm_free(name);
     return status;
