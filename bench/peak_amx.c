@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four tiles of sums, as many as hide the latency of a tile product. */
-#include <immintrin.h>
-
+#include "kernels/tiles_amx.h"
 #include "peak.h"
 
 /* The compiler pastes the numbers of tiles into the instruction: no enum. */
@@ -9,13 +8,6 @@
 #define RIGHT 5
 
 enum { TILE_ROWS = 16, ROW_BYTES = 64 };
-
-/* The operand of LDTILECFG. */
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 float pkm_peak_bf16_amx(int64_t steps)
 {
@@ -26,7 +18,7 @@ float pkm_peak_bf16_amx(int64_t steps)
         config.rows[t] = TILE_ROWS;
         config.row_bytes[t] = ROW_BYTES;
     }
-    _tile_loadconfig(&config);
+    tiles_configure(&config);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

@@ -4,10 +4,9 @@
  * each tile of A. The last rows of A and the last steps have tiles of their size; columns that do
  * not fill a tile are left to AVX512-BF16.
  */
-#include <immintrin.h>
-
 #include "base/size.h"
 #include "kernels/block_product.h"
+#include "kernels/tiles_amx.h"
 
 /* Tiles 0 to 3 hold sums. The compiler pastes the numbers into the instruction: no enum. */
 #define A_TILE      4
@@ -16,13 +15,6 @@
 #define LAST_B_TILE 7
 
 enum { TILE = 16, STEP = 32, GROUP = 4 };
-
-/* The operand of LDTILECFG. */
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 static void configure(int64_t n_rows, int64_t last)
 {
@@ -40,7 +32,7 @@ static void configure(int64_t n_rows, int64_t last)
         config.rows[LAST_B_TILE] = (uint8_t)(last / 2);
         config.row_bytes[LAST_B_TILE] = TILE * sizeof(float);
     }
-    _tile_loadconfig(&config);
+    tiles_configure(&config);
 }
 
 /* sum += a tile of A, loaded already, times the tile of B at b. */

@@ -6,9 +6,8 @@
  */
 #include "kernels/half_scores.h"
 
-#include <immintrin.h>
-
 #include "base/size.h"
+#include "kernels/tiles_amx.h"
 
 /* Tiles 0 to 3 hold sums. The compiler pastes the numbers into the instruction: no enum. */
 #define QUERY_TILE      4
@@ -17,13 +16,6 @@
 #define LAST_KEY_TILE   7
 
 enum { TILE_ROWS = 16, STEP = 32, PANEL_ROW_BYTES = PKM_PANEL_KEYS * 4 };
-
-/* The operand of LDTILECFG. */
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 static void configure(int64_t n_rows, int64_t last)
 {
@@ -43,7 +35,7 @@ static void configure(int64_t n_rows, int64_t last)
         config.rows[LAST_KEY_TILE] = (uint8_t)(last / 2);
         config.row_bytes[LAST_KEY_TILE] = TILE_ROWS * sizeof(float);
     }
-    _tile_loadconfig(&config);
+    tiles_configure(&config);
 }
 
 /* Scores of up to 16 queries with a panel. */

@@ -172,10 +172,10 @@ static const pkm_kernel_row rows[] = {
     ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_AVX2, pkm_row_sgd_f32_avx2),
     ROW(row_step[PKM_VALUES_SGD][PKM_F32], PKM_ISA_AVX512, pkm_row_sgd_f32_avx512),
     ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_AVX2, pkm_row_sgd_bf16_avx2),
-    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_AVX2, pkm_row_adam_row_f32_avx2),
-    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_AVX2, pkm_row_adam_row_bf16_avx2),
     ROW(row_step[PKM_VALUES_SGD][PKM_BF16], PKM_ISA_AVX512, pkm_row_sgd_bf16_avx512),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_AVX2, pkm_row_adam_row_f32_avx2),
     ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_F32], PKM_ISA_AVX512, pkm_row_adam_row_f32_avx512),
+    ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_AVX2, pkm_row_adam_row_bf16_avx2),
     ROW(row_step[PKM_VALUES_ADAM_ROW][PKM_BF16], PKM_ISA_AVX512, pkm_row_adam_row_bf16_avx512),
 #endif
 #ifdef PKM_ARM

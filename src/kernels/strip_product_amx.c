@@ -8,16 +8,10 @@
 #include <string.h>
 
 #include "kernels/strip_finish_simd.h"
+#include "kernels/tiles_amx.h"
 
 enum { TILE = 16, ROWS = 2 * TILE, COLUMNS = 2 * PKM_STRIP, STEP = PKM_STRIP_STEP };
 enum { SUMS_BYTES = COLUMNS * 4, STEP_BYTES = STEP * 2, STRIP_STEP = STEP * PKM_STRIP };
-
-/* The operand of LDTILECFG. */
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 /* Tiles 0 and 1 are sums of the upper rows, 2 and 3 of the lower ones; A: 4 above, 5 below; B: 6
  * and 7. A side that does not exist keeps whole tiles, unused. */
@@ -32,7 +26,7 @@ static void configure(int64_t rows)
         config.rows[t] = (uint8_t)(exist < 1 || exist > TILE ? TILE : exist);
         config.row_bytes[t] = 64;
     }
-    _tile_loadconfig(&config);
+    tiles_configure(&config);
 }
 
 /* One step; lower and right say whether these tiles exist. */
@@ -64,8 +58,7 @@ static void last_step(const pkm_strip_product *p, const uint16_t *a, const uint1
 
     for (int64_t r = 0; r < rows; r++)
         memcpy(rest + r * STEP, a + r * p->a_row + p->k - left, (size_t)left * sizeof *rest);
-    /* The compiler does not know that tile loads read memory: it would drop the stores above. */
-    __asm__ volatile("" : : "r"(rest) : "memory");
+    tiles_will_read(rest);
     step(rest, STEP, b + (p->k - left) * PKM_STRIP, p->b_strip, lower, right);
 }
 
@@ -169,6 +162,7 @@ static inline sums_block plan_block(const pkm_strip_product *p, const float *bas
     if (base != NULL && !whole) {
         for (int64_t r = 0; r < rows; r++)
             memcpy(room + r * COLUMNS, block.start + r * p->base_row, (size_t)columns * 4);
+        tiles_will_read(room);
         block.start = room;
         block.start_row = COLUMNS;
     }
