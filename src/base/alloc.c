@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/size.h"
 
-/* The least page there is, and what madvise(MADV_HUGEPAGE) makes of an aligned run of them. */
-enum { SMALL_PAGE = 4096, HUGE_PAGE = 2 << 20 };
+/* What madvise(MADV_HUGEPAGE) makes of an aligned run of pages. */
+enum { HUGE_PAGE = 2 << 20 };
 
 static pkm_alloc_hook fail_hook;
 static void *fail_hook_user;
@@ -100,7 +101,7 @@ static size_t mapped_bytes(size_t bytes)
 {
     if (bytes % HUGE_PAGE >= HUGE_PAGE / 2)
         return pkm_round_up(bytes, HUGE_PAGE);
-    return pkm_round_up(pkm_size_sum(bytes, bytes == 0), SMALL_PAGE);
+    return pkm_round_up(pkm_size_sum(bytes, bytes == 0), (size_t)sysconf(_SC_PAGESIZE));
 }
 
 /* Pages from a multiple of HUGE_PAGE on; NULL if there is no room. */

@@ -78,7 +78,7 @@ void pkm_dense_stored_row(float *out, const pkm_dense_stored *stored, int64_t ro
 /* What becomes of x W while it is in the nearest cache; NULL: nothing. */
 typedef struct pkm_dense_finish {
     const float *bias;     /* [n_out] */
-    const float *residual; /* [n_rows, n_out], may be y, which is f32 */
+    const float *residual; /* [n_rows, n_out]; not y, which is f32 then */
     void *gelu;            /* [n_rows, n_out] in y_dtype: gelu of y as it is stored */
 } pkm_dense_finish;
 

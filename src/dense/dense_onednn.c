@@ -188,7 +188,6 @@ static pkm_status forward_rows(pkm_dense *dense, void *y, pkm_dtype y_dtype, con
                                  .base_row = config->n_out,
                                  .gelu = finish->gelu,
                                  .gelu_row = config->n_out};
-
     pkm_status status;
 
     if (!dense->by_strips) {
@@ -326,7 +325,8 @@ void pkm_dense_backward_input_block(const pkm_dense *dense, const pkm_dense_bloc
 
 size_t pkm_dense_bytes(const pkm_dense_config *config)
 {
-    size_t element = pkm_dtype_bytes(native_dtype(config->compute));
+    bool by_strips = pkm_strips_win(config->compute);
+    size_t element = pkm_dtype_bytes(by_strips ? config->compute : native_dtype(config->compute));
     size_t forms = config->backward ? 2 : 1;
 
     return pkm_size_product(pkm_size_product((size_t)config->n_in, (size_t)config->n_out),

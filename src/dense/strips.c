@@ -74,7 +74,6 @@ static void pack_columns(int64_t strip, int thread, void *user)
         pkm_kernels_get()->transpose[PKM_F32](to, PKM_STRIP, from, s->column_step, columns, s->k);
         return;
     }
-    memset(rounded, 0, sizeof rounded);
     for (int64_t l = 0; l < s->k; l += PIECE) {
         int64_t count = pkm_min_i64(PIECE, s->k - l), pairs = pkm_ceil_div(count, 2);
 
