@@ -193,22 +193,6 @@ static pkm_kernel_cost gelu_backward(pkm_kernel_fn fn, pkm_kernel_data *d, int d
     return each(d, 3 * element(dtype), 40);
 }
 
-static pkm_kernel_cost row_max(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
-{
-    (void)variant;
-    for (int64_t i = 0; i < d->n; i++)
-        (void)((pkm_row_max_fn *)fn)(d->a + i * d->width, d->width);
-    return each(d, 4, 1);
-}
-
-static pkm_kernel_cost exp_shift(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
-{
-    (void)variant;
-    for (int64_t i = 0; i < d->n; i++)
-        (void)((pkm_exp_shift_fn *)fn)(d->out + i * d->width, d->a + i * d->width, 1, 4, d->width);
-    return each(d, 8, 15);
-}
-
 /* n queries that see all keys. */
 static pkm_kernel_cost attend_softmax(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 {
@@ -371,8 +355,6 @@ static const struct {
     FAMILY(dropout, dropout),
     FAMILY(gelu, gelu),
     FAMILY(gelu_backward, gelu_backward),
-    FAMILY(row_max, row_max),
-    FAMILY(exp_shift, exp_shift),
     FAMILY(attend_softmax, attend_softmax),
     FAMILY(attend_slopes, attend_slopes),
     FAMILY(store_rows, store_rows),

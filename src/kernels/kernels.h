@@ -31,7 +31,6 @@
 #include "kernels/row_dots.h"
 #include "kernels/row_step.h"
 #include "kernels/select.h"
-#include "kernels/softmax.h"
 #include "kernels/store_rows.h"
 #include "kernels/strip_product.h"
 #include "kernels/sum_squares.h"
@@ -62,8 +61,6 @@ typedef struct pkm_kernels {
     pkm_dropout_fn *dropout;
     pkm_gelu_fn *gelu;
     pkm_gelu_backward_fn *gelu_backward[PKM_ROW_DTYPES];
-    pkm_row_max_fn *row_max;
-    pkm_exp_shift_fn *exp_shift;
     pkm_attend_softmax_fn *attend_softmax[PKM_ROW_DTYPES];
     pkm_attend_slopes_fn *attend_slopes[PKM_ROW_DTYPES];
     pkm_store_rows_fn *store_rows[PKM_ROW_DTYPES];
