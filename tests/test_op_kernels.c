@@ -457,10 +457,11 @@ static void test_store_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),         cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_gelu),          cmocka_unit_test(test_nan),           cmocka_unit_test(test_norm),
-        cmocka_unit_test(test_block_product), cmocka_unit_test(test_attend),
-        cmocka_unit_test(test_store_rows),    cmocka_unit_test(test_exp_columns),
+        cmocka_unit_test(test_exact),       cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_gelu),        cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_norm),        cmocka_unit_test(test_block_product),
+        cmocka_unit_test(test_attend),      cmocka_unit_test(test_store_rows),
+        cmocka_unit_test(test_exp_columns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
