@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 
 enum { MAX_THREADS = 1024 };
@@ -193,36 +194,50 @@ static void run_share(const shared_loop *loop, int thread)
 
 /* ---- teams ---- */
 
-/* Threads that stay in one OpenMP region for many loops. Each counter has a cache line of its own.
- */
+/* Threads that stay in one OpenMP region for many loops. What one side writes while the other one
+ * reads something else has a cache line of its own. */
 typedef struct team {
-    int size;
-    shared_loop loop; /* the current one; its size is 0 when the team is dismissed */
     _Alignas(64) _Atomic uint64_t begun; /* loops that the first thread has handed out */
-    _Alignas(64) _Atomic int done;       /* other threads that are through the current one */
+    int size;
+    _Alignas(64) _Atomic int done; /* other threads that are through the current one */
+    _Alignas(64) shared_loop loop; /* the current one; its size is 0 when the team is dismissed */
 } team;
 
 /* The team whose first thread this is; NULL: none. */
 static _Thread_local team *own_team;
 
+/* A thread that waits: its turns so far, and when it first offered its core; 0: not yet. */
+typedef struct waiting {
+    int turns;
+    uint64_t offered_ns;
+} waiting;
+
 /*
  * One turn of waiting. Between two loops of a step lie microseconds, less than waking a sleeping
  * thread takes; but a thread that spins longer may hold the core that the awaited one needs, so it
- * offers the core first and sleeps later.
+ * offers the core first and sleeps later. Later is a time, not a number of turns: on a busy machine
+ * an offer comes back after milliseconds, and who waits at length must not look busy itself.
  */
-static void wait_turn(int64_t turn)
+static void wait_turn(waiting *wait)
 {
     static const struct timespec nap = {.tv_nsec = 50000};
-    enum { SPINS = 500, YIELDS = 2000 };
+    enum { SPINS = 500, OFFERS_NS = 500000 };
+    uint64_t now;
 
-    if (turn >= SPINS + YIELDS)
-        (void)nanosleep(&nap, NULL);
-    else if (turn >= SPINS)
-        (void)sched_yield();
+    if (wait->turns < SPINS) {
+        wait->turns++;
 #ifdef PKM_X86
-    else
         __builtin_ia32_pause();
 #endif
+        return;
+    }
+    now = pkm_clock_ns();
+    if (wait->offered_ns == 0)
+        wait->offered_ns = now;
+    if (now - wait->offered_ns < OFFERS_NS)
+        (void)sched_yield();
+    else
+        (void)nanosleep(&nap, NULL);
 }
 
 static void serve(team *mine, int thread)
@@ -230,8 +245,8 @@ static void serve(team *mine, int thread)
     uint64_t seen = 0;
 
     for (;;) {
-        for (int64_t turn = 0; mine->begun == seen; turn++)
-            wait_turn(turn);
+        for (waiting wait = {0}; mine->begun == seen;)
+            wait_turn(&wait);
         seen++;
         if (mine->loop.size == 0)
             return;
@@ -248,8 +263,8 @@ static void team_loop(team *mine, const shared_loop *loop)
     if (loop->size == 0)
         return;
     run_share(loop, 0);
-    for (int64_t turn = 0; mine->done < mine->size - 1; turn++)
-        wait_turn(turn);
+    for (waiting wait = {0}; mine->done < mine->size - 1;)
+        wait_turn(&wait);
 }
 
 void pkm_team(pkm_team_body body, void *user)

@@ -59,6 +59,12 @@ static gradient_room carve(const gradient_job *job, pkm_arena *arena)
     return room;
 }
 
+static void clear_sums(const gradient_room *room, int64_t width)
+{
+    for (int64_t j = 0; j < width; j++)
+        room->sums[j] = 0;
+}
+
 /* sums += the column sums of `rows` rows [n_rows, width] at `from`. */
 static void sum_columns(const gradient_room *room, const char *from, int64_t step, int64_t rows,
                         int64_t width, pkm_dtype dtype)
@@ -117,7 +123,7 @@ static void gradient_block(int64_t index, int thread, void *user)
                            .base_row = n};
 
     if (sums_left || sums_right)
-        memset(room.sums, 0, (size_t)pkm_max_i64(m, n) * sizeof *room.sums);
+        clear_sums(&room, sums_left ? m : n);
     for (int64_t first = 0; first == 0 || first < job->call->n_rows; first += CHUNK) {
         int64_t rows = pkm_min_i64(CHUNK, job->call->n_rows - first);
         const char *left = (const char *)job->left + (size_t)(first * job->m + i) * element;
