@@ -58,7 +58,7 @@ while read -r command; do
     awk 'length > 80' help | grep . >&2 && fail "pkm $command --help is wider than 80 columns"
     awk '/^  --/ { entry() } /^  / { text = text " " $0 } /^[^ ]*$/ { entry() } END { entry() }
         function entry() {
-            if (text ~ /^   --[a-z-]+ ([NX]|[^ ]*[|])/ && text !~ /default/) print text
+            if (text ~ /^   --[a-z-]+ ([NX] |[^ ]*[|])/ && text !~ /default/) print text
             text = ""
         }' help | grep . >&2 && fail "pkm $command --help: no default"
 done <commands
