@@ -193,6 +193,25 @@ static pkm_kernel_cost gelu_backward(pkm_kernel_fn fn, pkm_kernel_data *d, int d
     return each(d, 3 * element(dtype), 40);
 }
 
+/* n rows of scores in as many whole columns of 16 as there are. */
+static pkm_kernel_cost exp_columns(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
+{
+    const pkm_exp_columns block = {
+        .m = d->n,
+        .n = d->width / 16 * 16,
+        .x = d->a,
+        .x_row = d->width,
+        .shift = d->a,
+        .sum = d->b,
+        .power = dtype == PKM_BF16 ? (void *)d->narrow : (void *)d->out,
+        .power_row = d->width,
+        .pairs = d->narrow + d->count,
+    };
+
+    ((pkm_exp_columns_fn *)fn)(&block);
+    return each(d, 4 + element(dtype), 15);
+}
+
 /* n queries that see all keys. */
 static pkm_kernel_cost attend_softmax(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 {
@@ -355,6 +374,7 @@ static const struct {
     FAMILY(dropout, dropout),
     FAMILY(gelu, gelu),
     FAMILY(gelu_backward, gelu_backward),
+    FAMILY(exp_columns, exp_columns),
     FAMILY(attend_softmax, attend_softmax),
     FAMILY(attend_slopes, attend_slopes),
     FAMILY(store_rows, store_rows),

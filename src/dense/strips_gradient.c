@@ -39,7 +39,7 @@ typedef struct gradient_room {
     void *strips; /* [CHUNK, block_n] in strips */
     float *block; /* [block_m, block_n] */
     float *part;  /* column sums of SUM_ROWS */
-    double *sums;
+    double *sums; /* NULL: none are wanted */
 } gradient_room;
 
 static gradient_room carve(const gradient_job *job, pkm_arena *arena)
@@ -55,7 +55,7 @@ static gradient_room carve(const gradient_job *job, pkm_arena *arena)
     room.strips = pkm_arena_take(arena, strips > block ? strips : block, 1);
     room.block = pkm_arena_take(arena, block, 1);
     room.part = pkm_arena_take(arena, widest, sizeof(float));
-    room.sums = pkm_arena_take(arena, widest, sizeof(double));
+    room.sums = job->call->sums == NULL ? NULL : pkm_arena_take(arena, widest, sizeof(double));
     return room;
 }
 
@@ -109,7 +109,8 @@ static void gradient_block(int64_t index, int thread, void *user)
     size_t element = pkm_dtype_bytes(dtype);
     int64_t i = index / job->n_blocks_n * job->block_m, j = index % job->n_blocks_n * job->block_n;
     int64_t m = pkm_min_i64(job->block_m, job->m - i), n = pkm_min_i64(job->block_n, job->n - j);
-    bool sums_left = job->sums_left && j == 0, sums_right = job->sums_right && i == 0;
+    bool sums_left = room.sums != NULL && job->sums_left && j == 0;
+    bool sums_right = room.sums != NULL && job->sums_right && i == 0;
     float *out = job->call->c + i * job->row_step + j * job->column_step;
     pkm_strip_product p = {.m = m,
                            .n = n,
@@ -173,8 +174,8 @@ pkm_status pkm_strips_gradient_run(const pkm_strips_gradient *gradient, pkm_dens
                         .n = swap ? g->m : g->n,
                         .row_step = swap ? g->column_step : g->row_step,
                         .column_step = swap ? g->row_step : g->column_step,
-                        .sums_left = swap && g->sums != NULL,
-                        .sums_right = !swap && g->sums != NULL};
+                        .sums_left = swap,
+                        .sums_right = !swap};
     pkm_arena measured = {0};
     void *data;
 

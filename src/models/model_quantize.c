@@ -117,7 +117,7 @@ static int64_t tensor_bytes(const pkm_gpt *gpt)
     return total;
 }
 
-static pkm_status quantize(const pkm_gpt *from, const pkm_st_reader *weights, const char *dir,
+static pkm_status quantize(const pkm_gpt *from, const pkm_st_reader *weights, const char *source,
                            const char *out_dir, const pkm_quantize_config *config,
                            pkm_quantize_result *result)
 {
@@ -126,7 +126,7 @@ static pkm_status quantize(const pkm_gpt *from, const pkm_st_reader *weights, co
     pkm_status status;
 
     PKM_TRY(pkm_gpt_quantize(&gpt, from, config->weights, config->values));
-    status = save(out_dir, gpt, step == NULL ? 0 : strtoll(step, NULL, 10), dir);
+    status = save(out_dir, gpt, step == NULL ? 0 : strtoll(step, NULL, 10), source);
     if (status == PKM_OK && result != NULL)
         *result = (pkm_quantize_result){tensor_bytes(from), tensor_bytes(gpt)};
     pkm_gpt_destroy(gpt);
