@@ -193,23 +193,24 @@ static pkm_kernel_cost gelu_backward(pkm_kernel_fn fn, pkm_kernel_data *d, int d
     return each(d, 3 * element(dtype), 40);
 }
 
-/* n rows of scores in as many whole columns of 16 as there are. */
+/* Pairs of rows of scores in as many whole columns of 16 as there are. */
 static pkm_kernel_cost exp_columns(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 {
     const pkm_exp_columns block = {
-        .m = d->n,
+        .m = d->n / 2 * 2,
         .n = d->width / 16 * 16,
         .x = d->a,
         .x_row = d->width,
         .shift = d->a,
         .sum = d->b,
-        .power = dtype == PKM_BF16 ? (void *)d->narrow : (void *)d->out,
+        .power = d->out,
         .power_row = d->width,
-        .pairs = d->narrow + d->count,
+        .strips = d->narrow,
+        .strip_step = d->n / 2 * 2 * 16,
     };
 
     ((pkm_exp_columns_fn *)fn)(&block);
-    return each(d, 4 + element(dtype), 15);
+    return each(d, 4 + 2 * element(dtype), 15);
 }
 
 /* n queries that see all keys. */

@@ -5,10 +5,10 @@
  *   power[i, j] = exp(x[i, j] - shift[j]);   sum[j] = sum_i power[i, j]      i < m, j < n
  *
  * with the difference taken into [-87, 88] first; NaN stays NaN. The sum is in fp32, in order of i,
- * of the powers before they are rounded. `pairs` holds rows 2 l and 2 l + 1 of the powers
- * interleaved, [(m + 1) / 2, n, 2], the row after the last one being 0: B of a block product.
- * x_row, power_row: elements from one row to the next. n is a multiple of 16, m >= 0; any
- * alignment; nothing overlaps.
+ * of the powers before they are rounded. `strips` holds the powers once more, as B [m, n] of a
+ * strip product (kernels/strip_product.h); of what fills up m there, only the second row of the
+ * last pair is written, zeros. x_row, power_row: elements from one row to the next; strip_step:
+ * from one strip to the next. n is a multiple of 16, m >= 0; any alignment; nothing overlaps.
  */
 #ifndef PKM_KERNELS_EXP_COLUMNS_H
 #define PKM_KERNELS_EXP_COLUMNS_H
@@ -23,7 +23,8 @@ typedef struct pkm_exp_columns {
     float *sum;         /* [n] */
     void *power;        /* f32 or bf16 by the kernel; NULL: only the sums are wanted */
     int64_t power_row;
-    uint16_t *pairs; /* bf16 with `power` only */
+    void *strips; /* of the same dtype, with `power` only */
+    int64_t strip_step;
 } pkm_exp_columns;
 
 typedef void pkm_exp_columns_fn(const pkm_exp_columns *block);

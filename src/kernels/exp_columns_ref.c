@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/dtype.h"
+#include "kernels/strip_product.h"
 
 static float power_of(const pkm_exp_columns *block, int64_t i, int64_t j)
 {
@@ -14,9 +15,16 @@ static float power_of(const pkm_exp_columns *block, int64_t i, int64_t j)
     return (float)exp((double)x);
 }
 
+/* Where element (i, j) lies in strips of rows, or of pairs of rows. */
+static int64_t strip_place(const pkm_exp_columns *block, int64_t i, int64_t j, int64_t group)
+{
+    return j / PKM_STRIP * block->strip_step + i / group * group * PKM_STRIP +
+           j % PKM_STRIP * group + i % group;
+}
+
 void pkm_exp_columns_f32_ref(const pkm_exp_columns *block)
 {
-    float *out = block->power;
+    float *out = block->power, *strips = block->strips;
 
     for (int64_t j = 0; j < block->n; j++) {
         block->sum[j] = 0;
@@ -25,27 +33,26 @@ void pkm_exp_columns_f32_ref(const pkm_exp_columns *block)
 
             block->sum[j] += power;
             if (out != NULL)
-                out[i * block->power_row + j] = power;
+                out[i * block->power_row + j] = strips[strip_place(block, i, j, 1)] = power;
         }
     }
 }
 
 void pkm_exp_columns_bf16_ref(const pkm_exp_columns *block)
 {
-    uint16_t *out = block->power;
+    uint16_t *out = block->power, *strips = block->strips;
 
     for (int64_t j = 0; j < block->n; j++) {
         block->sum[j] = 0;
         for (int64_t i = 0; i < block->m; i++) {
             float power = power_of(block, i, j);
+            uint16_t rounded = pkm_f32_to_bf16(power);
 
             block->sum[j] += power;
-            if (out == NULL)
-                continue;
-            out[i * block->power_row + j] = pkm_f32_to_bf16(power);
-            block->pairs[(i / 2 * block->n + j) * 2 + i % 2] = pkm_f32_to_bf16(power);
+            if (out != NULL)
+                out[i * block->power_row + j] = strips[strip_place(block, i, j, 2)] = rounded;
         }
         if (out != NULL && block->m % 2 > 0)
-            block->pairs[(block->m / 2 * block->n + j) * 2 + 1] = 0;
+            strips[strip_place(block, block->m, j, 2)] = 0;
     }
 }

@@ -9,6 +9,7 @@
 
 #include "kernels/exp_columns.h"
 #include "kernels/exp_simd.h"
+#include "kernels/strip_product.h"
 
 /* What is done with the powers; a constant wherever it is given. */
 enum exp_columns_store { SUMS_ONLY, STORE_F32, STORE_BF16 };
@@ -23,6 +24,7 @@ static inline __attribute__((always_inline)) void exp_columns_rows(const pkm_exp
     uint16_t none[VEC]; /* where a second row goes that is not there */
 
     for (int64_t j = 0; j < b->n; j += VEC) {
+        int64_t strip = j / PKM_STRIP * b->strip_step, column = j % PKM_STRIP;
         vec shift = vec_load_all(b->shift + j), second = vec_set(0);
         vec first = vec_exp(vec_sub(vec_load_all(x + j), shift));
         vec sum = vec_add(vec_load_all(b->sum + j), first);
@@ -33,16 +35,22 @@ static inline __attribute__((always_inline)) void exp_columns_rows(const pkm_exp
         }
         vec_store(b->sum + j, sum, VEC);
         if (store == STORE_F32) {
-            vec_store((float *)b->power + at + j, first, VEC);
-            if (two)
-                vec_store((float *)b->power + at + b->power_row + j, second, VEC);
+            float *row = (float *)b->power + at + j;
+            float *copy = (float *)b->strips + strip + i * PKM_STRIP + column;
+
+            vec_store(row, first, VEC);
+            vec_store(copy, first, VEC);
+            if (two) {
+                vec_store(row + b->power_row, second, VEC);
+                vec_store(copy + PKM_STRIP, second, VEC);
+            }
         }
         if (store == STORE_BF16) {
             uint16_t *row = (uint16_t *)b->power + at + j;
             vec_two rounded = vec_round_two(first, second);
 
             vec_store_two(row, two ? row + b->power_row : none, rounded);
-            vec_store_pairs(b->pairs + i * b->n + 2 * j, rounded);
+            vec_store_pairs((uint16_t *)b->strips + strip + i * PKM_STRIP + 2 * column, rounded);
         }
     }
 }

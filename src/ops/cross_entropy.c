@@ -42,6 +42,7 @@ static pkm_head_loss call_of(const pkm_node *node, const pkm_run *run)
     pkm_head_loss call = {
         .weight = node->param[0]->data,
         .x = node->in[0]->data,
+        .dtype = node->in[0]->dtype,
         .targets = node->in[1]->data,
         .n_rows = run->n_rows,
         .workspace = run->workspace,

@@ -16,12 +16,13 @@
 typedef struct pkm_head_loss {
     pkm_head_weight head;
     const float *weight; /* W in fp32, as in training */
-    const void *x;       /* [n_rows, D] compute */
+    const void *x;       /* [n_rows, D] */
+    pkm_dtype dtype;     /* of x and dx */
     const int32_t *targets;
     int64_t n_rows;
     float *loss;       /* [n_rows]; NULL: not wanted */
     const float *seed; /* d total / d loss of each row; NULL: no gradients */
-    void *dx;          /* [n_rows, D] compute, written or added to; NULL: not wanted */
+    void *dx;          /* [n_rows, D], written or added to; NULL: not wanted */
     float *dweight;    /* [V, D], written or added to; NULL: not wanted */
     bool adds_dx, adds_dweight;
     void *workspace; /* of pkm_head_loss_workspace bytes */

@@ -6,10 +6,17 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 
+static pkm_dtype native(pkm_dtype compute)
+{
+    pkm_isa level;
+
+    return pkm_isa_current(&level) == PKM_OK && level >= PKM_ISA_AVX512BF16 ? compute : PKM_F32;
+}
+
 size_t pkm_head_weight_place(pkm_head_weight *out, const pkm_node *node, void *held)
 {
     const pkm_param *weight = node->param[0];
-    pkm_dtype compute = node->in[0]->dtype;
+    pkm_dtype compute = native(node->in[0]->dtype);
     size_t element = pkm_dtype_bytes(compute), strip;
     pkm_arena arena = {.base = held};
 
@@ -18,16 +25,13 @@ size_t pkm_head_weight_place(pkm_head_weight *out, const pkm_node *node, void *h
         .dim = weight->spec.dims[1],
         .n_strips = pkm_ceil_div(weight->spec.dims[0], PKM_HEAD_STRIP),
         .compute = compute,
-        .row = weight->spec.dims[1],
     };
-    if (compute == PKM_BF16)
-        out->row += out->row % 2;
-    out->copies = weight->dtype != compute || out->row != out->dim;
+    out->copies = weight->dtype != compute;
     out->version = pkm_arena_take(&arena, 1, sizeof *out->version);
     out->rows = weight->data;
     if (out->copies)
         out->rows = pkm_arena_take(
-            &arena, pkm_size_product((size_t)out->vocabulary, (size_t)out->row), element);
+            &arena, pkm_size_product((size_t)out->vocabulary, (size_t)out->dim), element);
     strip = pkm_size_product((size_t)out->dim, PKM_HEAD_STRIP);
     if (node->mode == PKM_MODE_TRAIN)
         out->columns =
@@ -46,10 +50,10 @@ static void renew_row(const renew_job *job, int64_t row, float *scratch)
     const pkm_head_weight *head = job->head;
 
     if (head->compute == PKM_BF16)
-        pkm_kernels_get()->f32_to_bf16((uint16_t *)head->rows + row * head->row,
+        pkm_kernels_get()->f32_to_bf16((uint16_t *)head->rows + row * head->dim,
                                        pkm_param_row(job->weight, row, scratch), head->dim);
     else
-        (void)pkm_param_row(job->weight, row, (float *)head->rows + row * head->row);
+        (void)pkm_param_row(job->weight, row, (float *)head->rows + row * head->dim);
 }
 
 static void renew_strip(int64_t strip, int thread, void *user)
@@ -64,7 +68,7 @@ static void renew_strip(int64_t strip, int thread, void *user)
     if (head->columns != NULL)
         pkm_kernels_get()->transpose[head->compute](
             (char *)head->columns + (size_t)(first * head->dim) * element, PKM_HEAD_STRIP,
-            (const char *)head->rows + (size_t)(first * head->row) * element, head->row, count,
+            (const char *)head->rows + (size_t)(first * head->dim) * element, head->dim, count,
             head->dim);
 }
 

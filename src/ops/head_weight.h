@@ -12,9 +12,8 @@ enum { PKM_HEAD_STRIP = 256 };
 
 typedef struct pkm_head_weight {
     int64_t vocabulary, dim, n_strips;
-    pkm_dtype compute;
-    int64_t row;   /* elements from one row of `rows` to the next: in bf16 dim made even by a 0 */
-    void *rows;    /* [V, row] compute; W itself where it lies so */
+    pkm_dtype compute; /* f32 also where the level has no products of bf16 */
+    void *rows;        /* [V, D] compute; W itself where it lies so */
     void *columns; /* [n_strips, D, PKM_HEAD_STRIP] compute: strips of W, transposed; zeros fill up
                       the last one. NULL: not wanted */
     bool copies;   /* rows are a copy */
