@@ -178,6 +178,11 @@ static void test_refusals(void **state)
     rows.optimizer = (pkm_value_optimizer)9;
     check_fails(pkm_rows_update(&rows, touched, gradient, 1, 1, 1, 1), PKM_ERR_ARG,
                 "optimizer is 9", NULL);
+    rows.dtype = PKM_I8; /* read with a scale per row, by a store, and never updated */
+    check_fails(pkm_rows_update(&rows, touched, gradient, 1, 1, 1, 1), PKM_ERR_ARG, "dtype", NULL);
+    bag = make_bag(a, PKM_F32);
+    bag.dtype = PKM_I8;
+    check_fails(pkm_bag_forward(y, &bag), PKM_ERR_ARG, "dtype", NULL);
     free(a);
 }
 

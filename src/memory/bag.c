@@ -6,9 +6,11 @@
 #include "memory/row_pass.h"
 #include "pkm/memory.h"
 
+/* Rows of floats: those of int8 have scales, which a store knows. */
 static pkm_status check_table(pkm_dtype dtype, int64_t slots, int64_t value_dim)
 {
-    pkm_store_config table = {.slots = slots, .value_dim = value_dim, .dtype = dtype};
+    pkm_store_config table = {
+        .slots = slots, .value_dim = value_dim, .dtype = dtype, .train = true};
 
     return pkm_store_config_check(&table);
 }
