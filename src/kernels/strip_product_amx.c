@@ -81,8 +81,8 @@ static inline void finish_some(const pkm_strip_product *p, const sums_block *blo
 static inline __attribute__((always_inline)) void load_sums(const sums_block *block, bool lower,
                                                             bool right)
 {
-    const float *low = block->start + TILE * block->start_row;
     int64_t bytes = block->start_row * 4;
+    const float *low;
 
     if (block->start == NULL) {
         _tile_zero(0);
@@ -91,6 +91,7 @@ static inline __attribute__((always_inline)) void load_sums(const sums_block *bl
         _tile_zero(3);
         return;
     }
+    low = block->start + TILE * block->start_row;
     _tile_loadd(0, block->start, bytes);
     if (right)
         _tile_loadd(1, block->start + TILE, bytes);
@@ -198,7 +199,8 @@ static inline __attribute__((always_inline)) void product_part(const pkm_strip_p
                 before.rows = 0; /* finished */
         }
     }
-    finish_some(p, &before, 0, before.rows);
+    if (before.rows > 0)
+        finish_some(p, &before, 0, before.rows);
 }
 
 /* As many strips at a time as stay in the second-level cache, for all rows. */
