@@ -382,79 +382,6 @@ static void test_finish(void **state)
                     rows[r], y_dtype);
 }
 
-/* Products of rows [first, last) with some of the outputs, in a thread, are parts of the whole. */
-enum { BLOCK_ROWS = 50, BLOCK_OUTS = 64 };
-
-typedef struct block_case {
-    const fixture *f;
-    float *y, *dx; /* [n_rows, n_out], [n_rows, n_in] */
-} block_case;
-
-static void run_block(int64_t index, int thread, void *user)
-{
-    const block_case *c = user;
-    const pkm_dense_config *config = &c->f->config;
-    size_t element = pkm_dtype_bytes(config->compute);
-    int64_t first = index * BLOCK_ROWS, rest = c->f->n_rows - first;
-
-    (void)thread;
-    for (int64_t out = 0; out < config->n_out; out += BLOCK_OUTS) {
-        pkm_dense_block block = {.y = c->y + first * config->n_out + out,
-                                 .y_dtype = PKM_F32,
-                                 .y_row = config->n_out,
-                                 .x = (char *)c->f->x_in + (size_t)(first * config->n_in) * element,
-                                 .x_row = config->n_in,
-                                 .n_rows = rest < BLOCK_ROWS ? rest : BLOCK_ROWS,
-                                 .first_out = out,
-                                 .n_outs = config->n_out - out < BLOCK_OUTS ? config->n_out - out
-                                                                            : BLOCK_OUTS,
-                                 .accumulate = out > 0,
-                                 .finish = {.bias = c->f->bias}};
-
-        pkm_dense_forward_block(c->f->dense, &block);
-        block.y = c->dx + first * config->n_in;
-        block.y_row = config->n_in;
-        block.x = (char *)c->f->dy_in + (size_t)(first * config->n_out + out) * element;
-        block.x_row = config->n_out;
-        pkm_dense_backward_input_block(c->f->dense, &block);
-    }
-}
-
-static void check_blocks(pkm_dense_config config)
-{
-    fixture f;
-    int64_t n_rows = MAX_ROWS - 20, outs = n_rows * config.n_out, ins = n_rows * config.n_in;
-    float *y = new_floats(outs), *dx = new_floats(ins);
-    block_case c = {&f, new_floats(outs), new_floats(ins)};
-    pkm_dense_finish finish = {0};
-
-    setup(&f, config, n_rows, true);
-    finish.bias = f.bias;
-    check_ok(pkm_dense_ready(f.dense));
-    pkm_parallel((n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS, run_block, &c);
-    check_ok(pkm_dense_forward(f.dense, y, PKM_F32, f.x_in, &finish, n_rows));
-    check_ok(pkm_dense_backward_input(f.dense, dx, PKM_F32, f.dy_in, n_rows, false));
-    assert_memory_equal(c.y, y, (size_t)outs * sizeof *y);
-    assert_memory_equal(c.dx, dx, (size_t)ins * sizeof *dx);
-    teardown(&f);
-    for (int i = 0; i < 2; i++) {
-        free_floats(i == 0 ? y : c.y, outs);
-        free_floats(i == 0 ? dx : c.dx, ins);
-    }
-}
-
-static void test_blocks(void **state)
-{
-    pkm_dense_config config = {.n_in = 40, .n_out = 150, .backward = true, .max_rows = MAX_ROWS};
-
-    (void)state;
-    for (int variant = 0; variant < 4; variant++) {
-        config.layout = variant & 1;
-        config.compute = variant & 2 ? PKM_BF16 : PKM_F32;
-        check_blocks(config);
-    }
-}
-
 static void test_errors(void **state)
 {
     pkm_dense_config config = {.n_in = 4, .n_out = 4, .compute = PKM_F32, .max_rows = FEW};
@@ -488,7 +415,6 @@ int main(void)
         cmocka_unit_test(test_threads_do_not_change_bits),
         cmocka_unit_test(test_cut_rows),
         cmocka_unit_test(test_finish),
-        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_errors),
     };
 

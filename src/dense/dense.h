@@ -103,30 +103,6 @@ typedef struct pkm_dense_grads {
 pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *grads, const void *x,
                                      const void *dy, int64_t n_rows);
 
-/*
- * Products inside a body of pkm_parallel, on rows that are in cache. They run on the calling
- * thread, use no scratch and cannot fail. pkm_dense_ready comes first, outside the body, and again
- * after each pkm_dense_pack. Rows may be cut anywhere: an element is summed in the same order
- * wherever it stands (but not in that of the whole products above).
- *
- * A block takes outputs first_out to first_out + n_outs - 1 only; first_out is a multiple of 32.
- */
-typedef struct pkm_dense_block {
-    void *y; /* forward: [n_rows, n_outs]; backward_input: dx [n_rows, n_in] */
-    pkm_dtype y_dtype;
-    int64_t y_row; /* elements from one row to the next */
-    const void *x; /* forward: [n_rows, n_in]; backward_input: dy [n_rows, n_outs] */
-    int64_t x_row;
-    int64_t n_rows;
-    int64_t first_out, n_outs;
-    bool accumulate;         /* backward_input: dx += */
-    pkm_dense_finish finish; /* forward: rows as those of y; bias is the map's, whole */
-} pkm_dense_block;
-
-pkm_status pkm_dense_ready(pkm_dense *dense);
-void pkm_dense_forward_block(const pkm_dense *dense, const pkm_dense_block *block);
-void pkm_dense_backward_input_block(const pkm_dense *dense, const pkm_dense_block *block);
-
 /* Bytes of packed weights such a map comes to hold in training; scratch not counted. */
 size_t pkm_dense_bytes(const pkm_dense_config *config);
 

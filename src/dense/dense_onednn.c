@@ -28,7 +28,7 @@ struct pkm_dense {
     pkm_dense_few few;
     pkm_rows_product forward, backward_input;
     pkm_weight_product backward_weight;
-    bool by_strips; /* whole products; blocks always are */
+    bool by_strips; /* by own kernels, from these: */
     pkm_strips forward_strips, backward_strips;
 };
 
@@ -161,16 +161,6 @@ static void master_end(pkm_dense *dense)
     dense->master = NULL;
 }
 
-static pkm_status pack_forward_strips(pkm_dense *dense)
-{
-    pkm_status status;
-
-    PKM_TRY(master_begin(dense, dense->forward_strips.fresh));
-    status = pkm_strips_pack(&dense->forward_strips, dense->master);
-    master_end(dense);
-    return status;
-}
-
 /* All but the last few rows. */
 static pkm_status forward_rows(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
                                const pkm_dense_finish *finish, int64_t n_rows)
@@ -190,15 +180,15 @@ static pkm_status forward_rows(pkm_dense *dense, void *y, pkm_dtype y_dtype, con
                                  .gelu_row = config->n_out};
     pkm_status status;
 
-    if (!dense->by_strips) {
-        PKM_TRY(master_begin(dense, dense->forward.fresh));
-        status = pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
-        master_end(dense);
-        return status;
-    }
-    PKM_TRY(pack_forward_strips(dense));
-    pkm_strips_rows(&dense->forward_strips, &product);
-    return PKM_OK;
+    PKM_TRY(
+        master_begin(dense, dense->by_strips ? dense->forward_strips.fresh : dense->forward.fresh));
+    status = dense->by_strips
+                 ? pkm_strips_pack(&dense->forward_strips, dense->master)
+                 : pkm_rows_product_run(&dense->forward, dense->scratch, dense->master, &call);
+    master_end(dense);
+    if (status == PKM_OK && dense->by_strips)
+        pkm_strips_rows(&dense->forward_strips, &product);
+    return status;
 }
 
 pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
@@ -279,48 +269,6 @@ pkm_status pkm_dense_backward_weight(pkm_dense *dense, const pkm_dense_grads *gr
     if (dense->by_strips)
         return pkm_strips_gradient_run(&gradient, dense->scratch);
     return pkm_weight_product_run(&dense->backward_weight, dense->scratch, &call);
-}
-
-pkm_status pkm_dense_ready(pkm_dense *dense)
-{
-    PKM_TRY(pack_forward_strips(dense));
-    if (dense->config.backward)
-        PKM_TRY(pkm_strips_pack(&dense->backward_strips, dense->master));
-    return PKM_OK;
-}
-
-void pkm_dense_forward_block(const pkm_dense *dense, const pkm_dense_block *block)
-{
-    const pkm_dense_finish *finish = &block->finish;
-    pkm_strip_product product = {.m = block->n_rows,
-                                 .a = block->x,
-                                 .a_row = block->x_row,
-                                 .y = block->y,
-                                 .y_dtype = block->y_dtype,
-                                 .y_row = block->y_row,
-                                 .bias = finish->bias,
-                                 .base = finish->residual,
-                                 .base_row = block->y_row,
-                                 .gelu = finish->gelu,
-                                 .gelu_row = block->y_row};
-
-    if (finish->bias != NULL)
-        product.bias += block->first_out;
-    pkm_strips_columns(&dense->forward_strips, &product, block->first_out, block->n_outs);
-}
-
-void pkm_dense_backward_input_block(const pkm_dense *dense, const pkm_dense_block *block)
-{
-    pkm_strip_product product = {.m = block->n_rows,
-                                 .a = block->x,
-                                 .a_row = block->x_row,
-                                 .y = block->y,
-                                 .y_dtype = block->y_dtype,
-                                 .y_row = block->y_row,
-                                 .base = block->accumulate ? block->y : NULL,
-                                 .base_row = block->y_row};
-
-    pkm_strips_steps(&dense->backward_strips, &product, block->first_out, block->n_outs);
 }
 
 size_t pkm_dense_bytes(const pkm_dense_config *config)

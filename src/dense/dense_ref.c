@@ -138,84 +138,20 @@ static view transposed(view matrix)
     return (view){matrix.data, matrix.dtype, matrix.column_step, matrix.row_step};
 }
 
-/* Columns from `first` on. */
-static view from_column(view matrix, int64_t first)
-{
-    matrix.data =
-        (char *)matrix.data + (size_t)(first * matrix.column_step) * pkm_dtype_bytes(matrix.dtype);
-    return matrix;
-}
-
-static product forward_product(const pkm_dense *dense, const pkm_dense_block *block)
-{
-    const pkm_dense_config *config = &dense->config;
-    const pkm_dense_finish *finish = &block->finish;
-    view weight = weight_view(dense, dense->weight, config->compute);
-
-    return (product){.c = {block->y, block->y_dtype, block->y_row, 1},
-                     .a = {(void *)block->x, config->compute, block->x_row, 1},
-                     .b = from_column(weight, block->first_out),
-                     .m = block->n_rows,
-                     .n = block->n_outs,
-                     .k = config->n_in,
-                     .bias = finish->bias == NULL ? NULL : finish->bias + block->first_out,
-                     .residual = {(void *)finish->residual, PKM_F32, block->y_row, 1},
-                     .gelu = {finish->gelu, block->y_dtype, block->y_row, 1}};
-}
-
-static product backward_product(const pkm_dense *dense, const pkm_dense_block *block)
-{
-    const pkm_dense_config *config = &dense->config;
-    view weight = weight_view(dense, dense->weight, config->compute);
-
-    return (product){.c = {block->y, block->y_dtype, block->y_row, 1},
-                     .a = {(void *)block->x, config->compute, block->x_row, 1},
-                     .b = transposed(from_column(weight, block->first_out)),
-                     .m = block->n_rows,
-                     .n = config->n_in,
-                     .k = block->n_outs,
-                     .accumulate = block->accumulate};
-}
-
-static void all_rows(const product *job)
-{
-    for (int64_t i = 0; i < job->m; i++)
-        product_row(i, 0, (void *)job);
-}
-
-pkm_status pkm_dense_ready(pkm_dense *dense)
-{
-    (void)dense;
-    return PKM_OK;
-}
-
-void pkm_dense_forward_block(const pkm_dense *dense, const pkm_dense_block *block)
-{
-    product job = forward_product(dense, block);
-
-    all_rows(&job);
-}
-
-void pkm_dense_backward_input_block(const pkm_dense *dense, const pkm_dense_block *block)
-{
-    product job = backward_product(dense, block);
-
-    all_rows(&job);
-}
-
 pkm_status pkm_dense_forward(pkm_dense *dense, void *y, pkm_dtype y_dtype, const void *x,
                              const pkm_dense_finish *finish, int64_t n_rows)
 {
     const pkm_dense_config *config = &dense->config;
-    pkm_dense_block all = {.y = y,
-                           .y_dtype = y_dtype,
-                           .y_row = config->n_out,
-                           .x = x,
-                           .x_row = config->n_in,
-                           .n_rows = n_rows,
-                           .n_outs = config->n_out,
-                           .finish = finish == NULL ? (pkm_dense_finish){0} : *finish};
-    product job = forward_product(dense, &all);
+    const pkm_dense_finish none = {0}, *wanted = finish != NULL ? finish : &none;
+    product job = {.c = {y, y_dtype, config->n_out, 1},
+                   .a = {(void *)x, config->compute, config->n_in, 1},
+                   .b = weight_view(dense, dense->weight, config->compute),
+                   .m = n_rows,
+                   .n = config->n_out,
+                   .k = config->n_in,
+                   .bias = wanted->bias,
+                   .residual = {(void *)wanted->residual, PKM_F32, config->n_out, 1},
+                   .gelu = {wanted->gelu, y_dtype, config->n_out, 1}};
 
     PKM_TRY(pkm_dense_check_rows(config, n_rows));
     PKM_TRY(pkm_dense_check_result(config, y_dtype));
@@ -227,15 +163,13 @@ pkm_status pkm_dense_backward_input(pkm_dense *dense, void *dx, pkm_dtype dx_dty
                                     int64_t n_rows, bool accumulate)
 {
     const pkm_dense_config *config = &dense->config;
-    pkm_dense_block all = {.y = dx,
-                           .y_dtype = dx_dtype,
-                           .y_row = config->n_in,
-                           .x = dy,
-                           .x_row = config->n_out,
-                           .n_rows = n_rows,
-                           .n_outs = config->n_out,
-                           .accumulate = accumulate};
-    product job = backward_product(dense, &all);
+    product job = {.c = {dx, dx_dtype, config->n_in, 1},
+                   .a = {(void *)dy, config->compute, config->n_out, 1},
+                   .b = transposed(weight_view(dense, dense->weight, config->compute)),
+                   .m = n_rows,
+                   .n = config->n_in,
+                   .k = config->n_out,
+                   .accumulate = accumulate};
 
     PKM_TRY(pkm_dense_check_rows(config, n_rows));
     PKM_TRY(pkm_dense_check_result(config, dx_dtype));

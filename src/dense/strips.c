@@ -181,23 +181,3 @@ void pkm_strips_rows(const pkm_strips *strips, const pkm_strip_product *call)
     job.n_columns = pkm_ceil_div(strips->n, job.block_columns);
     pkm_parallel(n_rows * job.n_columns, rows_block, &job);
 }
-
-void pkm_strips_columns(const pkm_strips *strips, const pkm_strip_product *call, int64_t first,
-                        int64_t count)
-{
-    pkm_strip_product p = part(strips, call, 0, 0, call->m, count);
-
-    p.b = (const char *)p.b +
-          (size_t)(first / PKM_STRIP * p.b_strip) * pkm_dtype_bytes(strips->dtype);
-    pkm_kernels_get()->strip_product[strips->dtype](&p);
-}
-
-void pkm_strips_steps(const pkm_strips *strips, const pkm_strip_product *call, int64_t first,
-                      int64_t count)
-{
-    pkm_strip_product p = part(strips, call, 0, 0, call->m, strips->n);
-
-    p.k = count;
-    p.b = (const char *)p.b + (size_t)(first * PKM_STRIP) * pkm_dtype_bytes(strips->dtype);
-    pkm_kernels_get()->strip_product[strips->dtype](&p);
-}

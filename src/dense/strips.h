@@ -29,13 +29,6 @@ void pkm_strips_release(pkm_strips *strips);
 /* All of call->m rows, in parallel; b, n, k and b_strip are filled in here. */
 void pkm_strips_rows(const pkm_strips *strips, const pkm_strip_product *call);
 
-/* On the calling thread: columns [first, first + count) of B only, or of its rows, and so of k;
- * first is a multiple of PKM_STRIP_STEP. */
-void pkm_strips_columns(const pkm_strips *strips, const pkm_strip_product *call, int64_t first,
-                        int64_t count);
-void pkm_strips_steps(const pkm_strips *strips, const pkm_strip_product *call, int64_t first,
-                      int64_t count);
-
 /* c = or += left^T right over the rows; sums = or += the column sums of right. */
 typedef struct pkm_strips_gradient {
     float *c;                      /* element (i, j) of [m, n] at i * row_step + j * column_step */

@@ -141,12 +141,3 @@ pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run)
         memcpy(tape->loss->grad, run->loss_grad, (size_t)run->n_rows * sizeof *run->loss_grad);
     return run_pass(tape, run, backward_pass);
 }
-
-void pkm_tape_profile_reset(pkm_tape *tape)
-{
-    for (int i = 0; i < tape->n_nodes; i++) {
-        pkm_node *node = tape->nodes[i];
-
-        node->forward_ns = node->backward_ns = node->runs = 0;
-    }
-}

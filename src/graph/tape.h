@@ -62,7 +62,6 @@ pkm_status pkm_tape_backward(pkm_tape *tape, const pkm_run *run);
 
 int pkm_tape_n_nodes(const pkm_tape *tape);
 const pkm_node *pkm_tape_node(const pkm_tape *tape, int index);
-void pkm_tape_profile_reset(pkm_tape *tape);
 
 /* The list with shapes, bytes and times, one line per node, through a callback. */
 typedef void (*pkm_tape_line)(const char *line, void *user);
