@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "support/check.h"
 
-enum { PAGES = 256, ROW_BYTES = 1000, LEAD = 60, ROWS = 1000 };
+enum { PAGES = 256, LEAD = 60 };
 
 /* A file of PAGES pages that are on disk only, mapped; NULL where the file system keeps its pages
  * in memory. */
@@ -58,24 +58,22 @@ static void check_resident(char *map, size_t page, const unsigned char *wanted)
     assert_memory_equal(resident, wanted, PAGES);
 }
 
-static void test_pages_come_in(void **state)
+static void check_pages_come_in(size_t row_bytes, const int32_t *ids, int64_t n_ids)
 {
-    static const int32_t ids[] = {3, 700, 3, 0, 250, 999, 700};
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *folder = temp_create(), *path = NULL, *map;
     unsigned char wanted[PAGES] = {0};
     pkm_row_ahead ahead = {0};
 
-    (void)state;
     check_ok(pkm_path_join(&path, folder, "rows"));
     map = map_cold_file(path, page);
     if (map != NULL) {
-        check_ok(pkm_row_ahead_init(&ahead, (size_t)ROWS * ROW_BYTES));
-        pkm_row_ahead_ask(&ahead, map + LEAD, ROW_BYTES, ids, sizeof ids / sizeof ids[0]);
-        for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
-            size_t at = LEAD + (size_t)ids[i] * ROW_BYTES;
+        check_ok(pkm_row_ahead_init(&ahead, (PAGES - 1) * page));
+        pkm_row_ahead_ask(&ahead, map + LEAD, row_bytes, ids, n_ids);
+        for (int64_t i = 0; i < n_ids; i++) {
+            size_t at = LEAD + (size_t)ids[i] * row_bytes;
 
-            wanted[at / page] = wanted[(at + ROW_BYTES - 1) / page] = 1;
+            memset(wanted + at / page, 1, (at + row_bytes - 1) / page - at / page + 1);
         }
         check_resident(map, page, wanted);
         for (int i = 0; i < PAGES / 64; i++)
@@ -89,9 +87,28 @@ static void test_pages_come_in(void **state)
         skip();
 }
 
+static void test_pages_come_in(void **state)
+{
+    static const int32_t ids[] = {3, 700, 3, 0, 250, 999, 700};
+
+    (void)state;
+    check_pages_come_in(1000, ids, sizeof ids / sizeof ids[0]);
+}
+
+/* The row between two others shares its first page with the one and its last with the other. */
+static void test_middle_pages(void **state)
+{
+    static const int32_t ids[] = {0, 2, 1};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    (void)state;
+    check_pages_come_in(page * 11 / 4, ids, 3);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pages_come_in)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pages_come_in),
+                                       cmocka_unit_test(test_middle_pages)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ typedef struct pkm_train_event {
     double rss_mb;
     double val_loss;                   /* EVAL */
     int64_t parameters;                /* PLAN */
-    uint64_t memory_bytes, disk_bytes; /* PLAN: to be taken; of checkpoints */
+    uint64_t memory_bytes, disk_bytes; /* PLAN: to be taken; disk by checkpoints, mapped values */
     int threads;                       /* PLAN: in use */
     const char *runtime;               /* PLAN: what runs them, such as "libgomp.so.1" */
     int n_usage;                       /* EVAL */

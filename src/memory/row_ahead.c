@@ -25,9 +25,18 @@ void pkm_row_ahead_release(pkm_row_ahead *ahead)
     pkm_free(ahead->asked);
 }
 
-static bool is_asked(const pkm_row_ahead *ahead, size_t page)
+/* Notes that pages [first, end) are asked for; false if all of them were already. */
+static bool note(const pkm_row_ahead *ahead, size_t first, size_t end)
 {
-    return (ahead->asked[page / WORD_BITS] >> page % WORD_BITS & 1) != 0;
+    bool fresh = false;
+
+    for (size_t page = first; page < end; page++) {
+        uint64_t *word = &ahead->asked[page / WORD_BITS], bit = 1ULL << page % WORD_BITS;
+
+        fresh |= (*word & bit) == 0;
+        *word |= bit;
+    }
+    return fresh;
 }
 
 /* The pages of one row, counted from the page that the array begins in. */
@@ -48,12 +57,9 @@ void pkm_row_ahead_ask(pkm_row_ahead *ahead, const void *rows, size_t row_bytes,
 
     for (int64_t i = 0; i < n_ids; i++) {
         pages_of(&first, &end, ahead, lead, row_bytes, ids[i]);
-        if (is_asked(ahead, first) && is_asked(ahead, end - 1))
-            continue;
-        (void)madvise(pages + first * ahead->page_bytes, (end - first) * ahead->page_bytes,
-                      MADV_WILLNEED);
-        for (size_t page = first; page < end; page++)
-            ahead->asked[page / WORD_BITS] |= 1ULL << page % WORD_BITS;
+        if (note(ahead, first, end))
+            (void)madvise(pages + first * ahead->page_bytes, (end - first) * ahead->page_bytes,
+                          MADV_WILLNEED);
     }
     for (int64_t i = 0; i < n_ids; i++) {
         pages_of(&first, &end, ahead, lead, row_bytes, ids[i]);

@@ -21,7 +21,7 @@ typedef struct pkm_row_ahead {
 pkm_status pkm_row_ahead_init(pkm_row_ahead *out, size_t table_bytes);
 void pkm_row_ahead_release(pkm_row_ahead *ahead);
 
-/* Rows ids[0..n_ids) of an array of rows of row_bytes; ids may repeat. Never waits for the disk,
+/* Rows ids[0..n_ids) of an array of rows of row_bytes; ids may repeat. Does not wait for them,
  * and nothing goes wrong if the system does not follow. */
 void pkm_row_ahead_ask(pkm_row_ahead *ahead, const void *rows, size_t row_bytes, const int32_t *ids,
                        int64_t n_ids);

@@ -283,7 +283,7 @@ int64_t pkm_store_reserved(const pkm_store *store)
 
 size_t pkm_store_bytes(const pkm_store *store)
 {
-    return store->ahead.asked != NULL ? 0 : store->pages_bytes;
+    return store->pages_bytes;
 }
 
 size_t pkm_store_log_bytes(const pkm_store *store)

@@ -51,7 +51,8 @@ const float *pkm_store_scales(const pkm_store *store);
 pkm_status pkm_store_reserve(pkm_store *store, int64_t max_rows, int64_t max_hits);
 /* The rows there is room for: for layers that come one after another and add theirs. */
 int64_t pkm_store_reserved(const pkm_store *store);
-/* Bytes of memory of the store's own table and moments; 0 where they lie in a file. */
+/* Bytes of the store's own table and moments, in memory or in its scratch file; 0 for a borrowed
+ * table. */
 size_t pkm_store_bytes(const pkm_store *store);
 /* Bytes that the room for records takes; pages, which take memory when they are first written. */
 size_t pkm_store_log_bytes(const pkm_store *store);

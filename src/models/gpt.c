@@ -244,11 +244,21 @@ pkm_status pkm_gpt_needs(const pkm_gpt *gpt, size_t *out)
     size_t total;
 
     PKM_TRY(pkm_params_bytes(gpt->params, gpt->train, &total));
-    for (int i = 0; i < gpt->n_stores; i++)
-        if (!pkm_size_add(total, pkm_store_bytes(gpt->stores[i]), &total))
-            return pkm_fail(PKM_ERR_NOMEM, "the value tables do not fit any memory");
+    if (gpt->config.map_dir == NULL)
+        total = pkm_size_sum(total, pkm_gpt_table_bytes(gpt));
+    if (total == SIZE_MAX)
+        return pkm_fail(PKM_ERR_NOMEM, "the value tables do not fit any memory");
     *out = total;
     return PKM_OK;
+}
+
+size_t pkm_gpt_table_bytes(const pkm_gpt *gpt)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < gpt->n_stores; i++)
+        total = pkm_size_sum(total, pkm_store_bytes(gpt->stores[i]));
+    return total;
 }
 
 pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out)
@@ -260,8 +270,8 @@ pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out)
     /* Tables take no memory before they are touched. */
     in_memory.map_dir = NULL;
     PKM_TRY(pkm_gpt_declare(&gpt, &in_memory, train, NULL));
-    status = config->map_dir == NULL ? pkm_gpt_needs(gpt, out)
-                                     : pkm_params_bytes(gpt->params, train, out);
+    gpt->config.map_dir = config->map_dir;
+    status = pkm_gpt_needs(gpt, out);
     pkm_gpt_destroy(gpt);
     return status;
 }

@@ -34,7 +34,7 @@ typedef struct pkm_gpt_config {
     pkm_value_optimizer value_optimizer;
     uint64_t seed; /* of stochastic rounding; not part of a saved model */
     /* Folder of the scratch files that value tables are mapped from; NULL: they are in memory. Not
-     * part of a saved model; read while the model is declared. */
+     * part of a saved model; read while the model is declared, then only whether there is one. */
     const char *map_dir;
 } pkm_gpt_config;
 
@@ -107,9 +107,12 @@ pkm_status pkm_gpt_tape(pkm_tape **out, pkm_gpt *gpt, pkm_mode mode, int64_t max
 void pkm_gpt_fill(const pkm_tape *tape, const int32_t *ids, int64_t count, int64_t first);
 
 /* The memory in bytes that a model's parameters (with gradients and moments if it is to be trained)
- * and its own tables take: of a declared one, and of one that is not there yet. */
+ * and, unless they are mapped, its own tables take: of a declared one, and of one that is not there
+ * yet. */
 pkm_status pkm_gpt_needs(const pkm_gpt *gpt, size_t *out);
 pkm_status pkm_gpt_bytes(const pkm_gpt_config *config, bool train, size_t *out);
+/* Bytes of the model's own tables and their moments, in memory or mapped. */
+size_t pkm_gpt_table_bytes(const pkm_gpt *gpt);
 
 /* The model's part of pkm_train_options as a config, defaults by depth and width filled in. */
 pkm_status pkm_gpt_config_from_options(pkm_gpt_config *out, const pkm_train_options *options,

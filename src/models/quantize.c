@@ -3,8 +3,9 @@
  * A model in fewer bits. A row (the weights of one output, one token's embedding, one slot's value)
  * becomes bf16, or int8 with the scale that takes its largest element to 127:
  *
- *   scale = max_i |x_i| / 127;   q_i = round(x_i / scale);   x_i ~ scale q_i, off by at most
- * scale/2
+ *   scale = max_i |x_i| / 127;   q_i = round(x_i / scale);   x_i ~ scale q_i
+ *
+ * which is off by at most scale / 2.
  */
 #include <float.h>
 #include <math.h>

@@ -134,6 +134,8 @@ static pkm_status check_plan(pkm_trainer *trainer)
     PKM_TRY(plan_memory(trainer, &bytes));
     event.memory_bytes = bytes;
     event.disk_bytes = pkm_train_plan_disk(&trainer->plan, trainer->values, trainer->gpt, 0);
+    if (trainer->values->map_values)
+        event.disk_bytes = pkm_size_sum(event.disk_bytes, pkm_gpt_table_bytes(trainer->gpt));
     PKM_TRY(pkm_train_check_memory(bytes));
     PKM_TRY(pkm_run_folder_steps(&trainer->folder, &steps, &present));
     pkm_free(steps);
