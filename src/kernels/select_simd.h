@@ -3,12 +3,12 @@
  * Selection for k <= 128 without ranking a whole half; include after a vec_<isa>.h.
  *
  *   1. Of each half the maxima of 32 groups, in order. k sums of them give a lower bound of the
- * k-th best sum of all.
+ *      k-th best sum of all.
  *   2. A sub-key is kept if its sum with the other half's best reaches the bound: a sum, rounded to
  *      fp32 like all sums, so that no slot is lost (comparing with a difference could lose one).
  *      About 15 of 512 remain. They are ranked.
  *   3. Of the sums of the kept whose ranks can be among the k best those that reach the bound,
- * about 40 at k = 32, are ranked.
+ *      about 40 at k = 32, are ranked.
  *
  * Ranks come from counting: each score is compared with each, a vector at a time, which at these
  * numbers takes less than sorting, and needs no branch. The rest (larger k, many ties, sums that
