@@ -75,7 +75,7 @@ static pkm_kernel_cost bag(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 
 static pkm_row_hits hits(const pkm_kernel_data *d)
 {
-    return (pkm_row_hits){d->rows, d->starts, d->sources, d->weights};
+    return (pkm_row_hits){d->n, d->rows, d->starts, d->sources, d->weights};
 }
 
 static pkm_kernel_cost row_dots(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 typedef struct pkm_row_hits {
+    int64_t n_groups;       /* of which a call takes first .. last - 1 */
     const int32_t *rows;    /* [groups] ids of distinct rows */
     const int64_t *starts;  /* [groups + 1] group g owns hits starts[g] .. starts[g + 1] - 1 */
     const int32_t *sources; /* [hits] the upstream row of each hit */

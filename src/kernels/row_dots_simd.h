@@ -4,8 +4,8 @@
 #include "kernels/row_dots.h"
 #include "kernels/row_simd.h"
 
-/* Rows are asked for this many groups before they are read. */
-enum { GROUPS_AHEAD = 8 };
+/* Rows are asked for so many bytes before they are read. */
+enum { BYTES_AHEAD = 1 << 14 };
 
 PKM_INLINE float row_dot(const void *values, pkm_dtype dtype, int64_t row, const float *source,
                          int64_t value_dim)
@@ -31,11 +31,13 @@ PKM_INLINE void row_dots_all(float *restrict dots, const void *restrict values, 
                              const float *restrict upstream, const pkm_row_hits *hits,
                              int64_t first, int64_t last, int64_t value_dim)
 {
+    const int64_t ahead = pkm_ceil_div(BYTES_AHEAD, value_dim * (int64_t)pkm_dtype_bytes(dtype));
+
     for (int64_t g = first; g < last; g++) {
-        int64_t next = hits->rows[pkm_min_i64(g + GROUPS_AHEAD, last - 1)] * value_dim;
+        int64_t next = hits->rows[pkm_min_i64(g + ahead, hits->n_groups - 1)] * value_dim;
 
         for (int64_t c = 0; c < value_dim; c += VEC)
-            row_prefetch(values, dtype, next + c, c, false);
+            row_prefetch(values, dtype, next + c, c, true);
         for (int64_t i = hits->starts[g]; i < hits->starts[g + 1]; i++)
             dots[i] = row_dot(values, dtype, hits->rows[g] * value_dim,
                               upstream + hits->sources[i] * value_dim, value_dim);

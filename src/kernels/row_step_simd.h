@@ -4,9 +4,9 @@
 #include "kernels/bag_simd.h"
 #include "kernels/row_step.h"
 
-/* Rows and moments are asked for this many groups before they are read, a line at a time between
- * the arithmetic: in one burst they would fill the queue of outstanding lines. */
-enum { GROUPS_AHEAD = 2 };
+/* Rows and moments are asked for so many bytes of each before they are read, a line at a time
+ * between the arithmetic: in one burst they would fill the queue of outstanding lines. */
+enum { BYTES_AHEAD = 1 << 14 };
 
 static inline float mean_square(const pkm_row_rule *rule, const float *gradient, int64_t value_dim)
 {
@@ -74,16 +74,16 @@ PKM_INLINE vec step_row(const pkm_rows *table, const pkm_row_rule *rule, const f
 
         if (rounds && random == 0)
             random_words(words, &rule->rounding, block + (uint64_t)c / 8);
-        row_prefetch(table->values, dtype, ahead + c, c, false);
+        row_prefetch(table->values, dtype, ahead + c, c, true);
         if (optimizer == PKM_VALUES_ADAM) {
-            row_prefetch(table->moment1, PKM_F32, ahead + c, c, false);
-            row_prefetch(table->moment2, PKM_F32, ahead + c, c, false);
+            row_prefetch(table->moment1, PKM_F32, ahead + c, c, true);
+            row_prefetch(table->moment2, PKM_F32, ahead + c, c, true);
             delta = adam_delta(rule, table->moment1 + at + c, table->moment2 + at + c, d, left,
                                &finite);
         } else if (optimizer == PKM_VALUES_ADAM_ROW) {
             vec m = vec_load_bf16(table->mean + at + c, left);
 
-            row_prefetch(table->mean, PKM_BF16, ahead + c, c, false);
+            row_prefetch(table->mean, PKM_BF16, ahead + c, c, true);
             m = vec_add(m, vec_mul(vec_sub(d, m), vec_set(1.0f - rule->beta1)));
             store_rounded(table->mean + at + c, m, u, left);
             delta = vec_mul(vec_set(rate), m);
@@ -105,16 +105,17 @@ PKM_INLINE bool row_step_all(const pkm_rows *table, const pkm_row_rule *rule,
                              int64_t first, int64_t last, float *restrict gradient,
                              pkm_value_optimizer optimizer, pkm_dtype dtype)
 {
+    const int64_t ahead = pkm_ceil_div(BYTES_AHEAD, table->value_dim * (int64_t)sizeof(float));
     vec finite = vec_set(0);
     float sums = 0;
 
     for (int64_t g = first; g < last; g++) {
         int64_t start = hits->starts[g];
-        int32_t row = hits->rows[g], next = hits->rows[pkm_min_i64(g + GROUPS_AHEAD, last - 1)];
+        int32_t row = hits->rows[g], next = hits->rows[pkm_min_i64(g + ahead, hits->n_groups - 1)];
         float rate;
 
-        bag_all(gradient, upstream, PKM_F32, hits->sources + start, hits->weights + start, 1,
-                hits->starts[g + 1] - start, table->value_dim);
+        bag_row(gradient, upstream, PKM_F32, hits->sources + start, hits->weights + start,
+                hits->starts[g + 1] - start, hits->starts[last] - start, table->value_dim);
         rate = rate_of_row(table, rule, row, gradient, optimizer, &sums);
         finite =
             vec_add(finite, step_row(table, rule, gradient, row, next, rate, optimizer, dtype));

@@ -138,8 +138,8 @@ pkm_status pkm_rows_update(const pkm_rows *rows, const int32_t *touched, const f
         scratch.weights[i] = 1;
     }
     scratch.starts[n_touched] = n_touched;
-    hits = (pkm_row_hits){touched, scratch.starts, scratch.sources, scratch.weights};
-    finite = pkm_pass_step(rows, &rule, gradient, &hits, n_touched, scratch.row);
+    hits = (pkm_row_hits){n_touched, touched, scratch.starts, scratch.sources, scratch.weights};
+    finite = pkm_pass_step(rows, &rule, gradient, &hits, scratch.row);
     pkm_free(arena.base);
     if (!finite)
         return pkm_fail(PKM_ERR_NUMERIC, "a touched row or a moment of it is not finite");

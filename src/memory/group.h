@@ -33,7 +33,8 @@ void pkm_grouping_run(pkm_grouping *grouping, const int32_t *ids, const int32_t 
 /* The grouped hits as kernels take them. */
 static inline pkm_row_hits pkm_grouping_hits(const pkm_grouping *grouping)
 {
-    return (pkm_row_hits){grouping->rows, grouping->starts, grouping->sources, grouping->weights};
+    return (pkm_row_hits){grouping->n_groups, grouping->rows, grouping->starts, grouping->sources,
+                          grouping->weights};
 }
 
 #endif

@@ -207,16 +207,16 @@ static void step_block(int64_t block, int thread, void *user)
 }
 
 bool pkm_pass_step(const pkm_rows *rows, const pkm_row_rule *rule, const float *upstream,
-                   const pkm_row_hits *hits, int64_t n_groups, float *scratch)
+                   const pkm_row_hits *hits, float *scratch)
 {
     group_pass pass = {.upstream = upstream,
                        .hits = *hits,
-                       .n_groups = n_groups,
+                       .n_groups = hits->n_groups,
                        .value_dim = rows->value_dim,
                        .scratch = scratch,
                        .rows = rows,
                        .rule = rule};
 
-    pkm_parallel(pkm_pass_blocks(n_groups), step_block, &pass);
+    pkm_parallel(pkm_pass_blocks(hits->n_groups), step_block, &pass);
     return !pass.spoilt;
 }

@@ -33,8 +33,8 @@ int64_t pkm_pass_blocks(int64_t n_groups);
 /* One step of the optimiser, t from 1; PKM_ERR_ARG for t, lr or scale out of range. */
 pkm_status pkm_row_rule_make(pkm_row_rule *out, const pkm_rows *rows, int64_t t, float lr,
                              float scale);
-/* Updates the rows of n_groups groups; false if a gradient was not finite. */
+/* Updates the rows of all groups; false if a gradient was not finite. */
 bool pkm_pass_step(const pkm_rows *rows, const pkm_row_rule *rule, const float *upstream,
-                   const pkm_row_hits *hits, int64_t n_groups, float *scratch);
+                   const pkm_row_hits *hits, float *scratch);
 
 #endif

@@ -6,14 +6,13 @@
 
 #include "base/alloc.h"
 #include "base/dtype.h"
-#include "base/rng.h"
 #include "base/size.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "memory/memory_config.h"
 #include "memory/row_ahead.h"
 #include "memory/row_pass.h"
-#include "memory/scratch_file.h"
+#include "memory/value_table.h"
 #include "params/adamw.h"
 
 /* Rows recorded by one task. */
@@ -43,52 +42,13 @@ typedef struct hit_log {
 struct pkm_store {
     pkm_store_config config;
     char name[PKM_PARAM_NAME];
-    pkm_rows rows; /* values and moments, in one of the next two; the other is NULL */
-    void *pages, *file;
-    size_t pages_bytes;
+    pkm_value_table table;
     const pkm_param *scales; /* of an int8 table, one number a row; NULL: none */
     pkm_row_ahead ahead;     /* of a table that lies in a mapped file */
     hit_log log;
     float *scratch; /* [scratch_count] of the passes, for the threads in use */
     size_t scratch_count;
 };
-
-static void carve_table(pkm_store *store, pkm_arena *arena)
-{
-    const pkm_store_config *config = &store->config;
-    size_t slots = (size_t)config->slots, width = (size_t)config->value_dim;
-    store->rows.values =
-        pkm_arena_take(arena, slots, pkm_size_product(width, pkm_dtype_bytes(config->dtype)));
-    if (!config->train)
-        return;
-    if (config->optimizer == PKM_VALUES_ADAM) {
-        store->rows.moment1 = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(float)));
-        store->rows.moment2 = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(float)));
-    } else if (config->optimizer == PKM_VALUES_ADAM_ROW) {
-        store->rows.mean = pkm_arena_take(arena, slots, pkm_size_product(width, sizeof(uint16_t)));
-        store->rows.moment2 = pkm_arena_take(arena, slots, sizeof(float));
-    } else if (config->optimizer == PKM_VALUES_ADAGRAD) {
-        store->rows.moment1 = pkm_arena_take(arena, slots, sizeof(float));
-    }
-}
-
-static pkm_status allocate_table(pkm_store *store, const char *map_path)
-{
-    pkm_arena arena = {0};
-
-    carve_table(store, &arena);
-    if (arena.used == SIZE_MAX)
-        return pkm_fail(PKM_ERR_NOMEM, "a value table of %lld x %lld does not fit any memory",
-                        (long long)store->config.slots, (long long)store->config.value_dim);
-    if (map_path != NULL)
-        PKM_TRY(pkm_scratch_file_map(&store->file, map_path, arena.used));
-    else
-        PKM_TRY(pkm_pages_alloc(&store->pages, arena.used, "a value table"));
-    store->pages_bytes = arena.used;
-    arena = (pkm_arena){.base = map_path != NULL ? store->file : store->pages};
-    carve_table(store, &arena);
-    return PKM_OK;
-}
 
 /* Bytes of the values, or of a moment. */
 static size_t largest_array(const pkm_store_config *config)
@@ -101,22 +61,14 @@ static size_t largest_array(const pkm_store_config *config)
 static pkm_status create(pkm_store **out, const pkm_store_config *config, const void *table)
 {
     pkm_store *store;
-    pkm_status status = PKM_OK;
+    pkm_status status;
 
     PKM_TRY(pkm_store_config_check(config));
     PKM_TRY(pkm_alloc_array((void **)&store, 1, sizeof *store, "a value store"));
     store->config = *config;
     store->config.map_path = NULL;
     memcpy(store->name, "values", sizeof "values");
-    store->rows = (pkm_rows){.dtype = config->dtype,
-                             .slots = config->slots,
-                             .value_dim = config->value_dim,
-                             .optimizer = config->optimizer,
-                             .seed = config->seed};
-    if (table != NULL)
-        store->rows.values = (void *)table; /* without training nothing writes it */
-    else
-        status = allocate_table(store, config->map_path);
+    status = pkm_value_table_create(&store->table, config, table);
     if (status == PKM_OK && (table != NULL || config->map_path != NULL))
         status = pkm_row_ahead_init(&store->ahead, largest_array(config));
     if (status != PKM_OK) {
@@ -143,8 +95,7 @@ void pkm_store_destroy(pkm_store *store)
 {
     if (store == NULL)
         return;
-    pkm_pages_free(store->pages, store->pages_bytes);
-    pkm_scratch_file_unmap(store->file, store->pages_bytes);
+    pkm_value_table_release(&store->table);
     pkm_pages_free(store->log.pages, store->log.pages_bytes);
     pkm_row_ahead_release(&store->ahead);
     pkm_free(store->scratch);
@@ -166,7 +117,7 @@ pkm_status pkm_store_register(pkm_store *store, pkm_params *params, const char *
     PKM_TRY(pkm_params_add(params, &param, &spec));
     memcpy(store->name, name, bytes);
     PKM_TRY(pkm_param_store(params, param, store->config.dtype));
-    param->data = store->rows.values;
+    param->data = store->table.rows.values;
     store->scales = param->scales;
     return PKM_OK;
 }
@@ -181,35 +132,9 @@ const pkm_store_config *pkm_store_config_of(const pkm_store *store)
     return &store->config;
 }
 
-/* Even, as pkm_rng_fill_normal wants. */
-enum { INIT_BLOCK = 4096 };
-
-typedef struct init_values {
-    const pkm_rows *rows;
-    pkm_rng rng;
-} init_values;
-
-static void init_block(int64_t block, int thread, void *user)
-{
-    const init_values *init = user;
-    const pkm_rows *rows = init->rows;
-    int64_t first = block * INIT_BLOCK;
-    int64_t count = pkm_min_i64(INIT_BLOCK, rows->slots * rows->value_dim - first);
-    float deviation = (float)(1 / sqrt((double)rows->value_dim)), draws[INIT_BLOCK];
-    float *out = rows->dtype == PKM_F32 ? (float *)rows->values + first : draws;
-
-    (void)thread;
-    pkm_rng_fill_normal(out, count, &init->rng, (uint64_t)first, deviation);
-    if (rows->dtype == PKM_BF16)
-        pkm_kernels_get()->f32_to_bf16((uint16_t *)rows->values + first, draws, count);
-}
-
 void pkm_store_init(pkm_store *store, uint64_t seed)
 {
-    init_values init = {&store->rows, {.seed = seed, .stream = pkm_rng_stream(store->name)}};
-
-    pkm_parallel(pkm_ceil_div(store->rows.slots * store->rows.value_dim, INIT_BLOCK), init_block,
-                 &init);
+    pkm_value_table_init(&store->table.rows, store->name, seed);
 }
 
 pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t **local,
@@ -218,8 +143,8 @@ pkm_status pkm_store_prepare(pkm_store *store, const void **base, const int32_t 
     size_t row_bytes = (size_t)store->config.value_dim * pkm_dtype_bytes(store->config.dtype);
 
     if (store->ahead.asked != NULL)
-        pkm_row_ahead_ask(&store->ahead, store->rows.values, row_bytes, ids, n_ids);
-    *base = store->rows.values;
+        pkm_row_ahead_ask(&store->ahead, store->table.rows.values, row_bytes, ids, n_ids);
+    *base = store->table.rows.values;
     *local = ids;
     return PKM_OK;
 }
@@ -283,7 +208,7 @@ int64_t pkm_store_reserved(const pkm_store *store)
 
 size_t pkm_store_bytes(const pkm_store *store)
 {
-    return store->pages_bytes;
+    return store->table.bytes;
 }
 
 size_t pkm_store_log_bytes(const pkm_store *store)
@@ -445,7 +370,7 @@ pkm_status pkm_store_step(pkm_store *store, int64_t t, float lr, float grad_scal
     pkm_status status;
     bool finite;
 
-    PKM_TRY(pkm_row_rule_make(&rule, &store->rows, t, lr, grad_scale));
+    PKM_TRY(pkm_row_rule_make(&rule, &store->table.rows, t, lr, grad_scale));
     PKM_TRY(ready_to_step(store));
     status = pkm_store_check(store, grad_scale);
     if (status != PKM_OK) {
@@ -453,8 +378,7 @@ pkm_status pkm_store_step(pkm_store *store, int64_t t, float lr, float grad_scal
         return status;
     }
     hits = pkm_grouping_hits(&log->grouping);
-    finite = pkm_pass_step(&store->rows, &rule, log->upstream, &hits, log->grouping.n_groups,
-                           store->scratch);
+    finite = pkm_pass_step(&store->table.rows, &rule, log->upstream, &hits, store->scratch);
     pkm_store_discard(store);
     if (!finite)
         return pkm_fail(PKM_ERR_NUMERIC, "a row of '%s' or a moment of it is not finite",
@@ -478,7 +402,7 @@ int64_t pkm_store_touched(const pkm_store *store)
 
 int pkm_store_moments(const pkm_store *store, pkm_store_moment out[2])
 {
-    const pkm_rows *rows = &store->rows;
+    const pkm_rows *rows = &store->table.rows;
     bool adagrad = rows->optimizer == PKM_VALUES_ADAGRAD;
     const pkm_store_moment moments[] = {
         {adagrad ? "sum" : "exp_avg", PKM_F32, adagrad ? 1 : 2, {0}, rows->moment1},

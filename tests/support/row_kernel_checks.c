@@ -68,7 +68,7 @@ static const int32_t hit_sources[N_HITS] = {2, 0, 5, 1, 10, 9, 9, 3, 0, 6, 7, 8,
 static void check_row_dots(pkm_kernel_fn got, pkm_kernel_fn want, pkm_dtype dtype,
                            const char *label)
 {
-    const pkm_row_hits hits = {group_rows, group_starts, hit_sources, NULL};
+    const pkm_row_hits hits = {N_GROUPS, group_rows, group_starts, hit_sources, NULL};
 
     for (int s = 0; s < N_WIDTHS * CHECK_INPUTS; s++) {
         check_input input = (check_input)(s % CHECK_INPUTS);
@@ -130,7 +130,7 @@ static bool run_step(pkm_row_step_fn *step, pkm_rows *table, check_input input,
                      bool spoilt)
 {
     static float scratch[MAX_WIDTH];
-    const pkm_row_hits hits = {group_rows, group_starts, hit_sources, weights};
+    const pkm_row_hits hits = {N_GROUPS, group_rows, group_starts, hit_sources, weights};
     const pkm_row_rule rule = {
         0.5f, 0.25f, 0.9f, 0.999f, 1e-8f, {.seed = (uint64_t)1 << 40 | 5, .stream = 9, .step = 3}};
 
