@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of bench/compare: runs pkm and its peers in turns, keeps the figures, writes the page."""
+"""The work of bench/compare: runs pkm and its peers in turns, keeps the figures, writes the pages."""
 
 import argparse
 import json
@@ -11,8 +11,9 @@ import report
 from sections import SECTIONS
 from sides import HERE, PKM, ROOT, Ours, Peer, output
 
-RESULTS = ROOT / "build/compare.json"
-PAGE = ROOT / "docs/performance.md"
+# A page for each kind of machine, named after its instructions, and one that lists them.
+PAGES = ROOT / "docs/performance"
+INDEX = ROOT / "docs/performance.md"
 # What keeps pkm and oneDNN, ours and PyTorch's, to the instructions of a level.
 LEVELS = {"avx512bf16": "AVX512_CORE_BF16", "avx512": "AVX512_CORE", "avx2": "AVX2"}
 SLOW = 1.5  # a peer this much slower than the fastest is measured in the first two rounds only
@@ -71,11 +72,15 @@ def run_section(name, args):
 
 
 def keep(name, found):
-    """Among the figures of other sections, and in the page made of all."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    """Among the figures of other sections from this kind of machine, and in the page made of all."""
+    kind = found["machine"]["isa"]["detected"]
+    figures = ROOT / f"build/compare-{kind}.json"
+    results = json.loads(figures.read_text()) if figures.exists() else {}
     results[name] = found
-    RESULTS.write_text(json.dumps(results, indent=1))
-    PAGE.write_text(report.page(results))
+    figures.write_text(json.dumps(results, indent=1))
+    PAGES.mkdir(exist_ok=True)
+    (PAGES / f"{kind}.md").write_text(report.page(kind, results))
+    INDEX.write_text(report.index(PAGES))
 
 
 def main():

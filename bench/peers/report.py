@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of the figures of bench/compare, and docs/performance.md made of them."""
+"""Tables of the figures of bench/compare, and the pages docs/performance* made of them."""
 
 import statistics
 
@@ -16,11 +16,14 @@ UNITS = {
 OPENING = """\
 # Performance
 
-pkm and its peers on one machine, as `bench/compare` measured them and wrote this page. Within a row all programs take
-turns: in each round pkm, then each peer, does the same work on random numbers of the same shape, on the same number of
-threads. A figure is the median over the rounds, in brackets the lowest and the highest round. Ratios are of
-times, above 1 where pkm is faster; their brackets hold the ratios of single rounds. Only ratios carry over to another
-day: the machine is a virtual one, whose speed depends on its neighbours.
+pkm and its peers, as `bench/compare` measured them and wrote these pages, one for each kind of machine:
+
+{pages}
+
+Within a row all programs take turns: in each round pkm, then each peer, does the same work on random numbers of the same
+shape, on the same number of threads. A figure is the median over the rounds, in brackets the lowest and the highest
+round. Ratios are of times, above 1 where pkm is faster; their brackets hold the ratios of single rounds. Only ratios
+carry over to another day: the machines are virtual ones, whose speed depends on their neighbours.
 
 The fastest peer counts. PyTorch runs eagerly and compiled (torch.compile, for inference with frozen weights), in bf16
 by autocast or with its weights in bf16 (cast); AdamW and dense Adam are its fused ones, unless said otherwise; attention
@@ -94,6 +97,12 @@ def section_page(name, found):
             f"{machine['libraries']['dense']}; {', '.join(programs)}.", ""]
 
 
-def page(results):
+def page(kind, results):
     order = sorted(results, key=lambda name: (list(SECTIONS).index(name.partition("@")[0]), name))
-    return "\n".join([OPENING, *(line for name in order for line in section_page(name, results[name]))]).rstrip() + "\n"
+    opening = [f"# Performance: {kind}", "", "How to read these tables: [performance.md](../performance.md).", ""]
+    return "\n".join([*opening, *(line for name in order for line in section_page(name, results[name]))]).rstrip() + "\n"
+
+
+def index(folder):
+    pages = [f"- [{each.stem}](performance/{each.name})" for each in sorted(folder.glob("*.md"))]
+    return OPENING.replace("{pages}", "\n".join(pages))
