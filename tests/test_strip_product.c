@@ -120,7 +120,7 @@ static void compare(const pkm_kernels *kernels, const pkm_kernels *reference, co
 static void compare_sizes(const pkm_kernels *kernels, const pkm_kernels *reference, int level)
 {
     static const int64_t ms[] = {1, 6, 13, 16, 31, 33, 49}, ks[] = {0, 1, 2, 31, 32, 33, 101};
-    static const int64_t ns[] = {1, 16, 17, 33, 90};
+    static const int64_t ns[] = {1, 16, 17, 33, 90, 96};
     int way = 0;
 
     for (size_t m = 0; m < sizeof ms / sizeof *ms; m++)

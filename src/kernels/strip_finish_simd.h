@@ -20,20 +20,35 @@ static inline void store_as(void *data, int64_t at, vec x, int64_t left, bool bf
         vec_store((float *)data + at, x, left);
 }
 
+/* A vector of y, of which `left` elements exist, from its sums with bias; returns what is stored,
+ * not rounded. The flags are constants wherever it is called. */
+static inline __attribute__((always_inline)) vec finish_one(const pkm_strip_product *p, int64_t i,
+                                                            int64_t j, int64_t left, vec sum,
+                                                            bool bf16, bool base)
+{
+    if (base)
+        sum = vec_add(load_as(p->base, i * p->base_row + j, left, bf16), sum);
+    store_as(p->y, i * p->y_row + j, sum, left, bf16);
+    return sum;
+}
+
+static inline vec bias_of(const pkm_strip_product *p, int64_t j, int64_t left)
+{
+    return p->bias == NULL ? vec_set(0) : vec_load(p->bias + j, left);
+}
+
 /* VEC columns from j on, of which `left` exist; the flags are constants wherever it is called. */
 static inline __attribute__((always_inline)) void finish_vec(const pkm_strip_product *p, int64_t i,
                                                              int64_t j, int64_t rows, int64_t left,
                                                              const float *sums, int64_t sums_row,
                                                              bool bf16, bool base, bool gelu)
 {
-    vec bias = p->bias == NULL ? vec_set(0) : vec_load(p->bias + j, left), square;
+    vec bias = bias_of(p, j, left), square;
 
     for (int64_t r = 0; r < rows; r++) {
         vec s = vec_add(vec_load_all(sums + r * sums_row), bias);
 
-        if (base)
-            s = vec_add(load_as(p->base, (i + r) * p->base_row + j, left, bf16), s);
-        store_as(p->y, (i + r) * p->y_row + j, s, left, bf16);
+        s = finish_one(p, i + r, j, left, s, bf16, base);
         if (!gelu)
             continue;
         if (bf16)
