@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Selection for k <= 128 without ranking a whole half; include after a vec_<isa>.h.
+ * Selection for k <= 128 without ranking a half; include after a vec_<isa>.h.
  *
  *   1. Of each half the maxima of 32 groups, in order. k sums of them give a lower bound of the
  *      k-th best sum of all.
- *   2. A sub-key is kept if its sum with the other half's best reaches the bound: a sum, rounded to
- *      fp32 like all sums, so that no slot is lost (comparing with a difference could lose one).
- *      About 15 of 512 remain. They are ranked.
- *   3. Of the sums of the kept whose ranks can be among the k best those that reach the bound,
- *      about 40 at k = 32, are ranked.
+ *   2. A sub-key is kept if its sum with the other half's best may reach the bound: about 15 of
+ *      512 remain.
+ *   3. Of the sums of all pairs of them those that reach the bound, about 42 at k = 32, are ranked.
  *
- * Ranks come from counting: each score is compared with each, a vector at a time, which at these
+ * Ranks come from counting: each sum is compared with all, a vector at a time, which at these
  * numbers takes less than sorting, and needs no branch. The rest (larger k, many ties, sums that
  * overflow) goes to the reference.
+ *
+ * A stage is done for all rows of a batch before the next: it reads in whole vectors what the one
+ * before wrote in pieces, and must not wait until the pieces have left the store queue.
  */
 #include "kernels/select.h"
 
@@ -22,36 +23,35 @@
 
 #include "kernels/row_simd.h"
 
-/* More than KEPT candidates of a half go to the reference. */
+/* More than KEPT candidates of a half or SUMS sums go to the reference; SUMS is also room for the
+ * hooks (below) of the 32 maxima at the largest k. Ranks are counted for ABREAST sums at a time. */
 enum {
     GROUPS = 32,
     GROUP_VECS = GROUPS / VEC,
     PANEL = 64,
     KEPT = 256,
+    SUMS = 512,
     BOUND_STEPS = 16,
-    BATCH = 8
+    BATCH = 4,
+    ABREAST = VEC < 8 ? VEC : 8
 };
 
-/* Pairs of ranks come in hooks: hook m has the pairs whose lower rank is m, its row (m, m), (m, m +
- * 1), ... and its column (m + 1, m), (m + 2, m), ..., each rounded up to whole vectors. Room for
- * all of them at the largest k: 645 pairs, 11 hooks. */
-enum { SUMS = 1024 };
-
-/* Sub-keys or slots with their scores; in the vector after the last, scores of -infinity. Of
- * sub-keys of the first half the tag is n times the number, of those of the second the number
- * itself: the tags of a pair sum to the slot's id. */
+/* Sub-keys or slots with their scores, in no order; in the vector after the last, scores of
+ * -infinity. Of sub-keys of the first half the tag is n times the number, of those of the second
+ * the number itself: the tags of a pair sum to the slot's id. */
 typedef struct candidates {
     int32_t count;
-    int32_t tag[SUMS + VEC];
-    float score[SUMS + VEC];
+    _Alignas(64) int32_t tag[SUMS + VEC];
+    _Alignas(64) float score[SUMS + VEC];
 } candidates;
 
-/* What is known of a row after the first step: of each half the maxima of its groups in order, then
- * -infinity. */
+/* What is known of a row: of each half the maxima of its groups in order, then -infinity; the
+ * bound; what is kept of each half, the sums, and these by rank. */
 typedef struct row_state {
-    float best[2][GROUPS + VEC];
+    _Alignas(64) float best[2][GROUPS + VEC];
     float bound;
-    bool finite;
+    bool finite, fits; /* fits: not a case for the reference, so far */
+    candidates half[2], sums, ranked;
 } row_state;
 
 /* ---- 1. The bound ---- */
@@ -184,36 +184,31 @@ PKM_INLINE bool rank_groups(float best[2][GROUPS + VEC], float *const halves[2],
     return vec_sum(finite[0]) == 0;
 }
 
-/* sum, tag = the sums of all hooks of ranks below n_ranks, and of their tags (NULL: not wanted);
- * returns how many. */
-PKM_INLINE int32_t add_hooks(float *sum, int32_t *tag, const float *const score[2],
-                             const int32_t *const tags[2], const pkm_select_plan *plan,
-                             int32_t n_ranks)
+/* Pairs of ranks come in hooks: hook m has the pairs whose lower rank is m, its row (m, m), (m, m +
+ * 1), ... and its column (m + 1, m), (m + 2, m), ..., each rounded up to whole vectors.
+ * sum = the sums of all hooks of the maxima; returns how many. */
+PKM_INLINE int32_t add_hooks(float *sum, float best[2][GROUPS + VEC], const pkm_select_plan *plan)
 {
     int32_t count = 0;
 
     for (int32_t m = 0; m < plan->n_hooks; m++) {
-        int32_t end = plan->hook_end[m] < n_ranks ? plan->hook_end[m] : n_ranks;
+        int32_t end = plan->hook_end[m] < GROUPS ? plan->hook_end[m] : GROUPS;
 
         for (int h = 1; h >= 0; h--)
-            for (int32_t r = m + 1 - h; r < end; r += VEC, count += VEC) {
-                vec_store(sum + count,
-                          vec_add(vec_set(score[1 - h][m]), vec_load_all(score[h] + r)), VEC);
-                if (tag != NULL)
-                    vec_int_store(tag + count, vec_int_add(vec_int_set(tags[1 - h][m]),
-                                                           vec_int_load(tags[h] + r)));
-            }
+            for (int32_t r = m + 1 - h; r < end; r += VEC, count += VEC)
+                vec_store(sum + count, vec_add(vec_set(best[1 - h][m]), vec_load_all(best[h] + r)),
+                          VEC);
     }
     return count;
 }
 
-PKM_INLINE int32_t count_reaching(const float *sum, int32_t count, float bound)
+PKM_INLINE int32_t count_above(const float *sum, int32_t count, float bound)
 {
-    int32_t reaching = 0;
+    vec_tally above = vec_tally_none();
 
     for (int32_t i = 0; i < count; i += VEC)
-        reaching += __builtin_popcountll(vec_reaches(vec_load_all(sum + i), vec_set(bound)));
-    return reaching;
+        above = vec_tally_above(above, vec_load_all(sum + i), vec_set(bound));
+    return vec_tally_sum(above);
 }
 
 /* bound = for each row a sum that at least k slots reach; -infinity reaches none. Rows are bisected
@@ -221,33 +216,44 @@ PKM_INLINE int32_t count_reaching(const float *sum, int32_t count, float bound)
 PKM_INLINE void lower_bounds(row_state *rows, int64_t n_rows, const pkm_select_plan *plan)
 {
     const int32_t last = plan->n_hooks - 1;
-    float sum[BATCH][SUMS], low[BATCH], step[BATCH];
+    float low[BATCH], step[BATCH];
     int32_t count = 0, steps[BATCH] = {0};
 
     /* The first n_hooks ranks of both halves make k pairs. The k-th best sum mostly lies in the
      * lower half between the last of them and the best of all: find how many steps above. */
     for (int64_t r = 0; r < n_rows; r++) {
-        const float *const best[2] = {rows[r].best[0], rows[r].best[1]};
+        row_state *row = &rows[r];
 
-        count = add_hooks(sum[r], NULL, best, NULL, plan, GROUPS);
-        low[r] = best[0][last] + best[1][last];
-        step[r] = (best[0][0] + best[1][0] - low[r]) * (0.5f / BOUND_STEPS);
+        count = add_hooks(row->sums.score, row->best, plan);
+        low[r] = row->best[0][last] + row->best[1][last];
+        step[r] = (row->best[0][0] + row->best[1][0] - low[r]) * (0.5f / BOUND_STEPS);
     }
     for (int32_t bit = BOUND_STEPS / 2; bit > 0; bit /= 2)
         for (int64_t r = 0; r < n_rows; r++) {
             float middle = low[r] + (float)(steps[r] + bit) * step[r];
 
-            steps[r] += count_reaching(sum[r], count, middle) >= plan->topk ? bit : 0;
+            steps[r] += count_above(rows[r].sums.score, count, middle) >= plan->topk ? bit : 0;
         }
-    for (int64_t r = 0; r < n_rows; r++)
-        rows[r].bound = fmaxf(steps[r] > 0 ? low[r] + (float)steps[r] * step[r] : low[r], -FLT_MAX);
+    for (int64_t r = 0; r < n_rows; r++) {
+        float bound = steps[r] > 0 ? low[r] + (float)steps[r] * step[r] : low[r];
+
+        rows[r].bound = bound >= -FLT_MAX ? bound : -FLT_MAX;
+    }
 }
 
 /* ---- 2. Sub-keys ---- */
 
-/* The sub-keys that reach the bound with the other half's best; false if they are too many. */
-PKM_INLINE bool keep(candidates *out, const float *half, int64_t n_padded, float best_other,
-                     float bound)
+/* A number that every score reaches whose sum with best_other, rounded to fp32, reaches the bound.
+ * Such a score is at least bound - best_other less 2^-24 |bound| exactly; rounding the difference
+ * and rounding the result take at most 2^-24 of the operands each. What lies between is kept in
+ * vain. */
+PKM_INLINE float lowest_kept(float bound, float best_other)
+{
+    return bound - best_other - (0x1p-22f * (fabsf(bound) + fabsf(best_other)) + FLT_MIN);
+}
+
+/* tag = the numbers of the sub-keys from `lowest` on; false if they are too many. */
+PKM_INLINE bool keep(candidates *out, const float *half, int64_t n_padded, float lowest)
 {
     int32_t count = 0;
 
@@ -255,116 +261,116 @@ PKM_INLINE bool keep(candidates *out, const float *half, int64_t n_padded, float
         uint64_t reached = 0;
 
 #pragma GCC unroll 16
-        for (int c = 0; c < PANEL; c += VEC) {
-            vec sum = vec_add(vec_load_all(half + i + c), vec_set(best_other));
-
-            reached |= vec_reaches(sum, vec_set(bound)) << c;
-        }
+        for (int c = 0; c < PANEL; c += VEC)
+            reached |= vec_reaches(vec_load_all(half + i + c), vec_set(lowest)) << c;
         count += vec_store_numbers(out->tag + count, reached, (int32_t)i);
     }
     out->count = count;
-    if (count > KEPT)
-        return false;
     vec_int_store(out->tag + count, vec_int_set(0));
-    for (int32_t i = 0; i < count; i += VEC) /* -0.0 becomes +0.0 */
-        vec_store(out->score + i, vec_add(vec_gather(half, out->tag + i), vec_set(0)), VEC);
+    return count <= KEPT;
+}
+
+/* Adds the scores of the numbers that were kept, and makes the tags `factor` times the numbers. */
+PKM_INLINE void look_up(candidates *kept, const float *half, int32_t factor)
+{
+    for (int32_t i = 0; i < kept->count; i += VEC) { /* -0.0 becomes +0.0 */
+        vec_store(kept->score + i, vec_add(vec_gather(half, kept->tag + i), vec_set(0)), VEC);
+        vec_int_store(kept->tag + i, vec_int_mul(vec_int_load(kept->tag + i), vec_int_set(factor)));
+    }
+    vec_store(kept->score + kept->count, vec_set(-INFINITY), VEC);
+}
+
+/* ---- 3. Sums ---- */
+
+/* The sums of pairs of candidates that reach the bound, with the sums of their tags; false if they
+ * are too many. Vectors run along the half of which more were kept. */
+PKM_INLINE bool keep_sums(candidates *out, const candidates half[2], const int32_t *const tags[2],
+                          float bound)
+{
+    const int across = half[1].count > half[0].count;
+    const candidates *rows = &half[1 - across], *columns = &half[across];
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < rows->count; i++)
+        for (int32_t j = 0; j < columns->count && count <= SUMS; j += VEC) {
+            vec sum = vec_add(vec_set(rows->score[i]), vec_load_all(columns->score + j));
+            vec_int tag =
+                vec_int_add(vec_int_set(tags[1 - across][i]), vec_int_load(tags[across] + j));
+            uint64_t lanes = vec_reaches(sum, vec_set(bound));
+
+            vec_store_some(out->score + count, sum, lanes);
+            vec_int_store_some(out->tag + count, tag, lanes);
+            count += __builtin_popcountll(lanes);
+        }
+    out->count = count;
+    if (count > SUMS)
+        return false;
     vec_store(out->score + count, vec_set(-INFINITY), VEC);
     return true;
 }
 
-/* Adds to `before`, for each lane of score x, how many of the candidates are higher. */
-PKM_INLINE vec_int count_higher(const candidates *in, vec x)
+/* Puts sums in order; returns false if some are equal. */
+PKM_INLINE bool rank_sums(candidates *out, const candidates *in)
 {
-    vec_int before = vec_int_set(0);
+    int32_t total = 0, padding = -in->count & (ABREAST - 1);
 
-    for (int32_t j = 0; j < in->count; j += VEC)
-#pragma GCC unroll 16
-        for (int lane = 0; lane < VEC; lane++)
-            before = vec_count_greater(before, vec_set(in->score[j + lane]), x);
-    return before;
-}
+    for (int32_t i = 0; i < in->count; i += ABREAST) {
+        vec x[ABREAST];
+        vec_tally above[ABREAST];
 
-/* Adds how many are as high and have a lower number. */
-PKM_INLINE vec_int count_tied(vec_int before, const candidates *in, const int32_t *number,
-                              int32_t i)
-{
-    vec x = vec_load_all(in->score + i);
-    vec_int own = vec_int_load(number + i);
+#pragma GCC unroll 8
+        for (int r = 0; r < ABREAST; r++) {
+            x[r] = vec_set(in->score[i + r]);
+            above[r] = vec_tally_none();
+        }
+        for (int32_t j = 0; j < in->count; j += VEC) {
+            vec y = vec_load_all(in->score + j);
 
-    for (int32_t j = 0; j < in->count; j++)
-        before = vec_count_tied(before, vec_set(in->score[j]), x, vec_int_set(number[j]), own);
-    return before;
-}
+#pragma GCC unroll 8
+            for (int r = 0; r < ABREAST; r++)
+                above[r] = vec_tally_above(above[r], y, x[r]);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < ABREAST; r++) { /* the padding goes behind the last */
+            int32_t rank = vec_tally_sum(above[r]);
 
-/* Puts the candidates in order, those with equal scores in that of `number`; if it is NULL no two
- * may be equal. Returns false if some were. */
-PKM_INLINE bool rank_all(candidates *out, const candidates *in, const int32_t *number)
-{
-    int32_t rank[VEC], total = 0, padding = -in->count & (VEC - 1);
-
-    for (int32_t i = 0; i < in->count; i += VEC) {
-        vec_int before = count_higher(in, vec_load_all(in->score + i));
-
-        if (number != NULL)
-            before = count_tied(before, in, number, i);
-        vec_int_store(rank, before);
-#pragma GCC unroll 16
-        for (int lane = 0; lane < VEC; lane++) { /* the padding goes behind the last */
-            out->tag[rank[lane]] = in->tag[i + lane];
-            out->score[rank[lane]] = in->score[i + lane];
-            total += rank[lane];
+            out->tag[rank] = in->tag[i + r];
+            out->score[rank] = in->score[i + r];
+            total += rank;
         }
     }
     /* Ranks 0, 1, ... if all differ; less if some share one. */
     return total == in->count * (in->count - 1) / 2 + padding * in->count;
 }
 
-/* The same for sub-keys; ranks without one score -infinity. */
-PKM_INLINE void rank_half(candidates *out, const candidates *in, const pkm_select_plan *plan)
+/* The rank of a candidate by (score descending, number ascending); numbers differ. */
+static int32_t tied_rank(const candidates *in, const int32_t *number, int32_t i)
 {
-    for (int32_t r = 0; r < plan->topk + VEC; r += VEC)
-        vec_store(out->score + r, vec_set(-INFINITY), VEC);
-    if (!rank_all(out, in, NULL))
-        (void)rank_all(out, in, in->tag);
+    int32_t rank = 0;
+
+    for (int32_t j = 0; j < in->count; j++)
+        rank +=
+            in->score[j] > in->score[i] || (in->score[j] == in->score[i] && number[j] < number[i]);
+    return rank;
 }
 
-/* ---- 3. Sums ---- */
-
-/* The sums that reach the bound. */
-PKM_INLINE void keep_sums(candidates *out, const float *const score[2],
-                          const int32_t *const tags[2], const pkm_select_plan *plan, float bound)
+/* Puts sums in order of which some are equal: by their pairs of ranks. */
+static __attribute__((noinline)) void rank_tied(row_state *row)
 {
-    float sum[SUMS];
-    int32_t tag[SUMS], n_sums = add_hooks(sum, tag, score, tags, plan, plan->topk), count = 0;
-
-    for (int32_t i = 0; i < n_sums; i += VEC) {
-        vec x = vec_load_all(sum + i);
-        uint64_t lanes = vec_reaches(x, vec_set(bound));
-
-        vec_store_some(out->score + count, x, lanes);
-        vec_int_store_some(out->tag + count, vec_int_load(tag + i), lanes);
-        count += __builtin_popcountll(lanes);
-    }
-    vec_store(out->score + count, vec_set(-INFINITY), VEC);
-    out->count = count;
-}
-
-/* Ranks sums of which some are equal: by their pairs of ranks. */
-static __attribute__((noinline)) void rank_tied(candidates *out, const candidates *sums,
-                                                const candidates half[2],
-                                                const pkm_select_plan *plan, float bound)
-{
-    const float *const score[2] = {half[0].score, half[1].score};
-    int32_t rank[2][PKM_SELECT_FAST + VEC];
+    int32_t rank[2][KEPT + VEC] = {{0}};
     const int32_t *const ranks[2] = {rank[0], rank[1]};
     candidates pairs;
 
-    for (int32_t r = 0; r < PKM_SELECT_FAST + VEC; r++) {
-        rank[0][r] = r * PKM_SELECT_FAST;
-        rank[1][r] = r;
+    for (int h = 0; h < 2; h++)
+        for (int32_t i = 0; i < row->half[h].count; i++)
+            rank[h][i] = tied_rank(&row->half[h], row->half[h].tag, i) * (h == 0 ? KEPT : 1);
+    (void)keep_sums(&pairs, row->half, ranks, row->bound);
+    for (int32_t i = 0; i < row->sums.count; i++) {
+        int32_t at = tied_rank(&row->sums, pairs.tag, i);
+
+        row->ranked.tag[at] = row->sums.tag[i];
+        row->ranked.score[at] = row->sums.score[i];
     }
-    keep_sums(&pairs, score, ranks, plan, bound);
-    (void)rank_all(out, sums, pairs.tag);
 }
 
 /* Fills up a half with the lowest finite score, which stands behind every sub-key. */
@@ -374,63 +380,68 @@ PKM_INLINE void pad(float *half, int64_t n_keys, int64_t n_padded)
         half[i] = -FLT_MAX;
 }
 
-/* Selects for one row; false, with nothing written, if it is a case for the reference. */
-PKM_INLINE bool finish_row(int32_t *restrict ids, float *restrict scores, float *const halves[2],
-                           int64_t n_padded, const row_state *row, const pkm_select_plan *plan)
-{
-    candidates kept, half[2], sums, order;
-    const float *const score[2] = {half[0].score, half[1].score};
-    const int32_t *const tags[2] = {half[0].tag, half[1].tag};
+/* ---- All of it, for the rows of a batch ---- */
 
-    for (int h = 0; h < 2; h++) {
-        if (!keep(&kept, halves[h], n_padded, row->best[1 - h][0], row->bound))
-            return false;
-        for (int32_t i = 0; h == 0 && i < kept.count; i += VEC)
-            vec_int_store(kept.tag + i,
-                          vec_int_mul(vec_int_load(kept.tag + i), vec_int_set(plan->n_keys)));
-        rank_half(&half[h], &kept, plan);
+/* Finds `ranked` of each row that fits. */
+PKM_INLINE void rank_rows(row_state *rows, float *const halves[2], int64_t n_rows, int64_t n_padded,
+                          const pkm_select_plan *plan)
+{
+    for (int64_t r = 0; r < n_rows; r++) {
+        float *const row[2] = {halves[0] + r * n_padded, halves[1] + r * n_padded};
+
+        pad(row[0], plan->n_keys, n_padded);
+        pad(row[1], plan->n_keys, n_padded);
+        rows[r].finite = rank_groups(rows[r].best, row, n_padded);
     }
-    keep_sums(&sums, score, tags, plan, row->bound);
-    if (sums.count < plan->topk)
-        return false;
-    if (!rank_all(&order, &sums, NULL))
-        rank_tied(&order, &sums, half, plan, row->bound);
-    memcpy(ids, order.tag, (size_t)plan->topk * sizeof *ids);
-    memcpy(scores, order.score, (size_t)plan->topk * sizeof *scores);
-    return true;
+    lower_bounds(rows, n_rows, plan);
+    for (int64_t r = 0; r < n_rows; r++) {
+        rows[r].fits = rows[r].finite;
+        for (int h = 0; h < 2; h++)
+            rows[r].fits &= keep(&rows[r].half[h], halves[h] + r * n_padded, n_padded,
+                                 lowest_kept(rows[r].bound, rows[r].best[1 - h][0]));
+    }
+    for (int64_t r = 0; r < n_rows; r++) {
+        const int32_t *const tags[2] = {rows[r].half[0].tag, rows[r].half[1].tag};
+
+        if (!rows[r].fits)
+            continue;
+        look_up(&rows[r].half[0], halves[0] + r * n_padded, plan->n_keys);
+        look_up(&rows[r].half[1], halves[1] + r * n_padded, 1);
+        rows[r].fits = keep_sums(&rows[r].sums, rows[r].half, tags, rows[r].bound) &&
+                       rows[r].sums.count >= plan->topk;
+    }
+    for (int64_t r = 0; r < n_rows; r++)
+        if (rows[r].fits && !rank_sums(&rows[r].ranked, &rows[r].sums))
+            rank_tied(&rows[r]);
 }
 
 PKM_INLINE bool select_all(int32_t *restrict ids, float *restrict scores, float *const halves[2],
                            int64_t n_rows, int64_t out_stride, const pkm_select_plan *plan,
                            const pkm_select_scratch *scratch)
 {
-    int64_t n_padded = (plan->n_keys + PANEL - 1) / PANEL * PANEL;
+    const int64_t n_padded = (plan->n_keys + PANEL - 1) / PANEL * PANEL;
+    const size_t bytes = (size_t)plan->topk * sizeof(float);
     bool finite = true;
 
     if (plan->topk > PKM_SELECT_FAST)
         return pkm_select_ref(ids, scores, halves, n_rows, out_stride, plan, scratch);
     for (int64_t first = 0; first < n_rows; first += BATCH) {
+        float *const batch[2] = {halves[0] + first * n_padded, halves[1] + first * n_padded};
         int64_t n = n_rows - first < BATCH ? n_rows - first : BATCH;
         row_state rows[BATCH];
 
+        rank_rows(rows, batch, n, n_padded, plan);
         for (int64_t r = 0; r < n; r++) {
-            float *const row[2] = {halves[0] + (first + r) * n_padded,
-                                   halves[1] + (first + r) * n_padded};
-
-            pad(row[0], plan->n_keys, n_padded);
-            pad(row[1], plan->n_keys, n_padded);
-            rows[r].finite = rank_groups(rows[r].best, row, n_padded);
-        }
-        lower_bounds(rows, n, plan);
-        for (int64_t r = 0; r < n; r++) {
-            float *const row[2] = {halves[0] + (first + r) * n_padded,
-                                   halves[1] + (first + r) * n_padded};
+            float *const row[2] = {batch[0] + r * n_padded, batch[1] + r * n_padded};
             int64_t out = (first + r) * out_stride;
 
-            if (!rows[r].finite ||
-                !finish_row(ids + out, scores + out, row, n_padded, &rows[r], plan))
+            if (rows[r].fits) {
+                memcpy(ids + out, rows[r].ranked.tag, bytes);
+                memcpy(scores + out, rows[r].ranked.score, bytes);
+            } else {
                 finite &=
                     pkm_select_ref(ids + out, scores + out, row, 1, out_stride, plan, scratch);
+            }
         }
     }
     return finite;

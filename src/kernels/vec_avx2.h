@@ -306,16 +306,22 @@ static inline int32_t vec_store_numbers(int32_t *out, uint64_t bits, int32_t fir
     return __builtin_popcountll(bits);
 }
 
-static inline vec_int vec_count_greater(vec_int counts, vec a, vec b)
+typedef int32_t vec_tally;
+
+static inline vec_tally vec_tally_none(void)
 {
-    return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
+    return 0;
 }
 
-static inline vec_int vec_count_tied(vec_int counts, vec a, vec b, vec_int i, vec_int j)
+static inline vec_tally vec_tally_above(vec_tally found, vec a, vec b)
 {
-    __m256i equal = _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+    return found +
+           __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
+}
 
-    return _mm256_sub_epi32(counts, _mm256_and_si256(equal, _mm256_cmpgt_epi32(j, i)));
+static inline int32_t vec_tally_sum(vec_tally found)
+{
+    return found;
 }
 
 #endif

@@ -301,15 +301,22 @@ static inline int32_t vec_store_numbers(int32_t *out, uint64_t bits, int32_t fir
     return count;
 }
 
-/* A lane of a comparison that holds is -1. */
-static inline vec_int vec_count_greater(vec_int counts, vec a, vec b)
+/* Lane by lane; one of a comparison that holds is -1. */
+typedef int32x4_t vec_tally;
+
+static inline vec_tally vec_tally_none(void)
 {
-    return vsubq_s32(counts, vreinterpretq_s32_u32(vcgtq_f32(a, b)));
+    return vdupq_n_s32(0);
 }
 
-static inline vec_int vec_count_tied(vec_int counts, vec a, vec b, vec_int i, vec_int j)
+static inline vec_tally vec_tally_above(vec_tally found, vec a, vec b)
 {
-    return vsubq_s32(counts, vreinterpretq_s32_u32(vandq_u32(vceqq_f32(a, b), vcltq_s32(i, j))));
+    return vsubq_s32(found, vreinterpretq_s32_u32(vcgtq_f32(a, b)));
+}
+
+static inline int32_t vec_tally_sum(vec_tally found)
+{
+    return vaddvq_s32(found);
 }
 
 #endif

@@ -211,6 +211,16 @@ static void fill_rows(float *scores, int64_t n, uint64_t seed)
             scores[i] = rintf(scores[i] * (float)(i / n)) * 0.25f;
 }
 
+/* Half 1 has one sub-key far above the rest, so that all of half 2 may be among the best; these
+ * come last. */
+static void fill_lopsided(float scores[2][SELECT_ROWS * SELECT_KEYS], int64_t n)
+{
+    for (int64_t i = 0; i < SELECT_ROWS * n; i++) {
+        scores[0][i] = i % n == i / n ? 1000 : 0;
+        scores[1][i] = i % n >= n - 16 ? 1 : 0;
+    }
+}
+
 void check_select(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
 {
     static const int64_t sizes[][2] = {
@@ -231,6 +241,8 @@ void check_select(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
         scores[s % 2][SELECT_ROWS / 2 * n + n - 1] = s % 3 == 0   ? NAN
                                                      : s % 3 == 1 ? INFINITY
                                                                   : -INFINITY;
+        compare_selections((pkm_select_fn *)got, (pkm_select_fn *)want, scores, n, topk, label);
+        fill_lopsided(scores, n);
         compare_selections((pkm_select_fn *)got, (pkm_select_fn *)want, scores, n, topk, label);
     }
 }
