@@ -199,6 +199,11 @@ static void score_half(const search_scratch *scratch, const pkm_search *search, 
     size_t bytes = pkm_dtype_bytes(search->packed);
 
     queries += half * search->half_width;
+    if (config->compute == PKM_F32) { /* as they lie */
+        search->kernels.half_scores[PKM_F32](scratch->scores[half], queries, panels, n_rows, stride,
+                                             search->n_panels, search->width);
+        return;
+    }
     for (int64_t r = 0; r < n_rows; r++) {
         char *row = (char *)scratch->queries + (size_t)(r * search->width) * bytes;
 
