@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "pkm/options.h"
+#include "pkm/inspect.h"
 #include "tiny_model.h"
 
 enum { CALLS_MAX = 6, IDS_MAX = 64, PROMPT_MAX = 64, GENERATE_MAX = 40 };
@@ -70,14 +70,18 @@ static void try_generate(pkm_model *model, fuzz_input *in)
     pkm_strbuf_release(&again);
 }
 
-static void try_eval(pkm_model *model, fuzz_input *in)
+/* What is read of a text, and how well it is predicted. */
+static void try_text(pkm_model *model, fuzz_input *in)
 {
+    const pkm_inspect_text_config config = {.top = 2, .contexts = 2};
     const char *file = fuzz_path("text");
     pkm_eval_result result;
     char *json;
 
     fuzz_write("text", in->data, in->size);
     in->size = 0;
+    if (fuzz_ok(pkm_model_inspect_text(model, &json, file, &config, NULL, NULL)))
+        pkm_text_free(json);
     if (!fuzz_ok(pkm_model_eval_text(model, &result, &file, 1, NULL, NULL)))
         return;
     fuzz_check(result.tokens > 0, "a loss is that of some tokens");
@@ -104,7 +108,7 @@ static void run(const uint8_t *data, size_t size)
         else if (kind == 1)
             try_generate(model, &in);
         else
-            try_eval(model, &in);
+            try_text(model, &in);
     }
     pkm_model_destroy(model);
 }

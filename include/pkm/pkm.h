@@ -7,6 +7,7 @@
 #include "pkm/dtype.h"
 #include "pkm/error.h"
 #include "pkm/info.h"
+#include "pkm/inspect.h"
 #include "pkm/memory.h"
 #include "pkm/model.h"
 #include "pkm/options.h"

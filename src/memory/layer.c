@@ -369,3 +369,9 @@ const pkm_usage_counter *pkm_memory_layer_usage(const pkm_memory_layer *layer)
 {
     return layer->usage;
 }
+
+void pkm_memory_layer_observe(pkm_memory_layer *layer, pkm_memory_observer observer, void *user)
+{
+    layer->observer = observer;
+    layer->observer_user = user;
+}

@@ -96,4 +96,11 @@ pkm_status pkm_memory_layer_usage_start(pkm_memory_layer *layer);
 void pkm_memory_layer_usage_stop(pkm_memory_layer *layer);
 const pkm_usage_counter *pkm_memory_layer_usage(const pkm_memory_layer *layer); /* NULL if none */
 
+/* Shown what the real rows of a forward read: ids, weights [n_rows, heads, topk], slots in order of
+ * score, best first; lent for the call. */
+typedef void (*pkm_memory_observer)(const int32_t *ids, const float *weights, int64_t n_rows,
+                                    void *user);
+/* From now on each forward is shown to the observer; NULL: to nobody. */
+void pkm_memory_layer_observe(pkm_memory_layer *layer, pkm_memory_observer observer, void *user);
+
 #endif

@@ -46,6 +46,8 @@ static pkm_status look_up(pkm_memory_layer *layer, const layer_saved *saved,
     pkm_gate_forward(config->gate, saved->weights, n_rows * config->heads, config->topk);
     if (layer->counting)
         pkm_usage_add(layer->usage, saved->ids, saved->weights, n_rows, config->topk);
+    if (layer->observer != NULL)
+        layer->observer(saved->ids, saved->weights, n_rows, layer->observer_user);
     return PKM_OK;
 }
 

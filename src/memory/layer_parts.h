@@ -25,6 +25,8 @@ struct pkm_memory_layer {
     uint64_t searched; /* version of the keys that `search` has packed; 0: none */
     pkm_usage_counter *usage;
     bool counting;
+    pkm_memory_observer observer; /* NULL: none */
+    void *observer_user;
 };
 
 /* The caller's saved arrays by name. */
