@@ -26,6 +26,7 @@ extern const cmd_exit_code cmd_exit_codes[];
 typedef struct cmd_input {
     const struct cmd *cmd;
     const void *options;      /* struct of cmd->options */
+    pkm_option_set *own;      /* the same with the origin of each value */
     pkm_option_set *training; /* the library's options of training, if cmd->training */
     pkm_option_set *bench;    /* the benchmark's options, if cmd->bench */
     const char *const *args;  /* [n_args], what is no option */

@@ -104,8 +104,11 @@ static const cmd commands[] = {
     },
     {
         .name = "inspect",
-        .summary = "parameters, tensors and memories of a model",
-        .about = "Reads the headers of a model folder, not its weights.",
+        .summary = "parameters and memories of a model; what a text reads",
+        .about = "Reads the headers of a model folder, not its weights. With --text it runs the "
+                 "model over a text and tells which slots of its memories each token reads, and "
+                 "which tokens read a slot most: the most telling slots as text, all of it as "
+                 "JSON, or as a page to explore in a browser.",
         .run = cmd_inspect,
         .args = "MODEL",
         .min_args = 1,
@@ -400,8 +403,10 @@ static void bind(cmd_input *input, pkm_option_set *const *sets)
 {
     const cmd *command = input->cmd;
 
-    if (command->options != NULL)
-        input->options = pkm_options_values(*sets++);
+    if (command->options != NULL) {
+        input->own = *sets++;
+        input->options = pkm_options_values(input->own);
+    }
     if (command->training)
         input->training = *sets++;
     if (command->bench != NULL)

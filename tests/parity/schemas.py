@@ -68,7 +68,7 @@ def main(pkm, work, schemas, *text):
 
     def check(name, *command):
         output = run(pkm, *command).decode()
-        checker.lines(name, output if name not in ("info", "inspect", "options") else output.replace("\n", " "))
+        checker.lines(name, output if name not in ("info", "inspect", "inspect-text", "options") else output.replace("\n", " "))
 
     tokenizer, data = work / "tokenizer", work / "data"
     check("info", "info", "--json")
@@ -82,6 +82,8 @@ def main(pkm, work, schemas, *text):
         check("train", "train", "--data", data, "--out", model, *SMALL, *options, "--json")
         check("inspect", "inspect", model, "--json")
         check("inspect", "inspect", model / "checkpoints" / "last", "--json")
+        if MEMORY[0] in options:
+            check("inspect-text", "inspect", model, "--text", text[0], "--max-tokens", 300, "--json")
         check("verify", "verify", model, "--json")
         check("eval", "eval", "--model", model, "--data", data, "--max-tokens", 500, "--json")
         check("eval", "eval", "--model", model, "--text", text[0], "--json")
