@@ -148,8 +148,8 @@ typedef enum pkm_value_optimizer {
     PKM_VALUES_ADAM_ROW /* Adam with one mean square per row, in fp32, and the mean in bf16 */
 } pkm_value_optimizer;
 
-/* A table of rows under an optimiser, and one step of it. Arrays whose rows of one number lie a power
- * of two apart are slow on some processors: leave a page between them. */
+/* A table of rows under an optimiser, and one step of it. Arrays whose rows of one number lie a
+ * power of two apart are slow on some processors: leave a page between them. */
 typedef struct pkm_rows {
     void *values;    /* [slots, value_dim] of dtype */
     pkm_dtype dtype; /* PKM_F32 or PKM_BF16 */
