@@ -94,7 +94,7 @@ static void test_counts_and_tensors(void **state)
 static void test_usage_of_the_last_evaluation(void **state)
 {
     static const char line[] = "{\"step\": 2, \"memory\": [{\"layer\": 2, \"slots\": 25, \"used\": "
-                               "0.5}, {\"layer\": 7}, 3]}\n";
+                               "0.5, \"mass_curve\": [[1, 1]]}, {\"layer\": 7}, 3]}\n";
     char text[500];
     json_t *root, *memory;
 
@@ -114,6 +114,7 @@ static void test_usage_of_the_last_evaluation(void **state)
     root = inspect();
     memory = json_object_get(root, "memory");
     assert_true(json_real_value(json_object_get(json_array_get(memory, 1), "used")) == 0.5);
+    assert_null(json_object_get(json_array_get(memory, 1), "mass_curve"));
     assert_string_equal(json_string_value(json_object_get(json_array_get(memory, 1), "values")),
                         "pkm.values.1");
     assert_null(json_object_get(json_array_get(memory, 0), "used"));

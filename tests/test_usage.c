@@ -43,6 +43,44 @@ static void test_by_hand(void **state)
     check_number(usage.top50, 0.25, "top50");
     check_number(usage.top90, 0.75, "top90");
     check_number(usage.top99, 0.75, "top99");
+    /* few slots: all of them, sorted */
+    assert_int_equal(usage.n_ranks, 4);
+    for (int i = 0; i < 4; i++) {
+        const double mass[] = {5.0 / 8, 2.0 / 8, 1.0 / 8, 0};
+
+        assert_int_equal(usage.rank[i], i + 1);
+        check_number(usage.mass[i], mass[i], "mass");
+    }
+    pkm_usage_destroy(counter);
+}
+
+/* Of many slots the ranks are spread evenly in log scale, the first and the last among them. Slot i
+ * has mass i. */
+static void test_distribution(void **state)
+{
+    enum { SLOTS = 100000 };
+    pkm_usage_counter *counter = NULL;
+    pkm_usage usage;
+    const double sum = 0.5 * SLOTS * (SLOTS - 1.0);
+
+    (void)state;
+    check_ok(pkm_usage_create(&counter, 1, SLOTS));
+    for (int32_t i = 0; i < SLOTS; i++) {
+        float weight = (float)i;
+
+        pkm_usage_add(counter, &i, &weight, 1, 1);
+    }
+    usage = result(counter, -1);
+    assert_int_equal(usage.n_ranks, PKM_USAGE_RANKS);
+    assert_int_equal(usage.rank[0], 1);
+    assert_int_equal(usage.rank[PKM_USAGE_RANKS - 1], SLOTS);
+    for (int i = 1; i < usage.n_ranks; i++) {
+        double step = log((double)usage.rank[i] / (double)usage.rank[i - 1]);
+
+        assert_true(usage.rank[i] > usage.rank[i - 1]);
+        assert_true(usage.rank[i - 1] < 30 || fabs(step - log(SLOTS) / 63) < 0.03);
+        check_number(usage.mass[i], (double)(SLOTS - usage.rank[i]) / sum, "mass");
+    }
     pkm_usage_destroy(counter);
 }
 
@@ -121,9 +159,8 @@ static void test_heads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_single_slot),
+        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_distribution),
+        cmocka_unit_test(test_uniform), cmocka_unit_test(test_single_slot),
         cmocka_unit_test(test_heads),
     };
 

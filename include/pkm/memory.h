@@ -440,6 +440,8 @@ PKM_API pkm_status pkm_memory_save(const pkm_memory *memory, const char *path);
  */
 PKM_API pkm_status pkm_memory_load(pkm_memory *memory, const char *path);
 
+enum { PKM_USAGE_RANKS = 64 }; /* most places at which a distribution is recorded */
+
 /* Usage of one memory layer over an evaluation; head -1: all heads together. Fractions in [0, 1].
  */
 typedef struct pkm_usage {
@@ -449,6 +451,9 @@ typedef struct pkm_usage {
     double kl, kl_count;        /* ln(slots) + sum z ln z, z by weights; by counts */
     double gini;                /* 1 - 2 mean(cumulated ascending z); uniform: -1/slots */
     double top50, top90, top99; /* share of slots that hold that share of the mass */
+    int n_ranks;                /* the distribution: the slots sorted by mass, largest first, ... */
+    int64_t rank[PKM_USAGE_RANKS]; /* ... at these places, 1 to slots, evenly apart in log scale */
+    double mass[PKM_USAGE_RANKS];  /* the share of all mass that the slot there has */
 } pkm_usage;
 
 /**

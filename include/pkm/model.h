@@ -220,7 +220,7 @@ PKM_API pkm_status pkm_model_generate(pkm_model *model, const char *prompt, size
  *
  * No weight is read, but headers are checked as by pkm_model_load. An element of "memory" is
  * {"layer", "slots", "values"}, for a run folder together with the layer's usage in the last
- * evaluation of its metrics.jsonl.
+ * evaluation of its metrics.jsonl, but for the curve of the mass.
  *
  * Memory:  *out is freed with pkm_text_free (options.h)
  * Errors:  those of pkm_model_load

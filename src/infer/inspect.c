@@ -62,6 +62,9 @@ static json_t *memory_json(const pkm_gpt_config *config, const json_t *usage)
                                   (json_int_t)pkm_memory_slots(&config->memory), "values",
                                   pkm_gpt_values_name(&values, config->shared_values ? 0 : i));
 
+        /* It is for drawing, and would fill a screen here. */
+        if (known != NULL)
+            (void)json_object_del(known, "mass_curve");
         if ((known != NULL && json_object_update_missing(entry, known) != 0) ||
             json_array_append_new(list, entry) != 0) {
             json_decref(list);

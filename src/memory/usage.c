@@ -149,6 +149,26 @@ static void fill_by_rank(pkm_usage *out, const double *ascending, int64_t slots)
     out->top99 = top_share(ascending, slots, sum, 0.99);
 }
 
+/* The ranks are slots^(i / 63), rounded, each once: all of them of a memory with few slots. */
+static void fill_distribution(pkm_usage *out, const double *ascending, int64_t slots)
+{
+    double sum = 0, log_slots = log((double)slots);
+
+    for (int64_t i = 0; i < slots; i++)
+        sum += ascending[i];
+    out->n_ranks = 0;
+    for (int i = 0; i < PKM_USAGE_RANKS; i++) {
+        int64_t rank = llround(exp(log_slots * i / (PKM_USAGE_RANKS - 1)));
+
+        if (out->n_ranks > 0 && rank <= out->rank[out->n_ranks - 1])
+            rank = out->rank[out->n_ranks - 1] + 1;
+        if (rank > slots)
+            break;
+        out->rank[out->n_ranks] = rank;
+        out->mass[out->n_ranks++] = sum > 0 ? ascending[slots - rank] / sum : 0;
+    }
+}
+
 pkm_status pkm_usage_result(const pkm_usage_counter *counter, pkm_usage *out, int head)
 {
     int64_t slots = counter->slots, first = head < 0 ? 0 : head;
@@ -180,6 +200,7 @@ pkm_status pkm_usage_result(const pkm_usage_counter *counter, pkm_usage *out, in
     out->kl = divergence(values, slots);
     qsort(values, (size_t)slots, sizeof *values, compare_doubles);
     fill_by_rank(out, values, slots);
+    fill_distribution(out, values, slots);
     pkm_free(values);
     return PKM_OK;
 }

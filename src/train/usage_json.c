@@ -12,6 +12,16 @@ static pkm_status figures(pkm_strbuf *out, const pkm_usage *row)
                              row->top90, row->top99);
 }
 
+/* [[rank, share of the mass], ...]. */
+static pkm_status distribution(pkm_strbuf *out, const pkm_usage *row)
+{
+    PKM_TRY(pkm_strbuf_printf(out, "["));
+    for (int i = 0; i < row->n_ranks; i++)
+        PKM_TRY(pkm_strbuf_printf(out, "%s[%lld, %.6g]", i > 0 ? ", " : "", (long long)row->rank[i],
+                                  row->mass[i]));
+    return pkm_strbuf_printf(out, "]");
+}
+
 pkm_status pkm_usage_json(pkm_strbuf *out, const pkm_usage *usage, int n_usage)
 {
     PKM_TRY(pkm_strbuf_printf(out, "["));
@@ -23,6 +33,8 @@ pkm_status pkm_usage_json(pkm_strbuf *out, const pkm_usage *usage, int n_usage)
             PKM_TRY(pkm_strbuf_printf(out, "%s{\"layer\": %d, \"slots\": %lld, ", i > 0 ? ", " : "",
                                       row->layer, (long long)row->slots));
             PKM_TRY(figures(out, row));
+            PKM_TRY(pkm_strbuf_printf(out, ", \"mass_curve\": "));
+            PKM_TRY(distribution(out, row));
             PKM_TRY(pkm_strbuf_printf(out, ", \"heads\": ["));
         } else {
             PKM_TRY(
