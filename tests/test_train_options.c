@@ -53,6 +53,7 @@ static const char *const promised[] = {
     "keep_checkpoints",
     "keep_every",
     "log_every",
+    "tensorboard",
 };
 
 static size_t field_bytes(pkm_option_type type)

@@ -41,6 +41,7 @@ typedef struct pkm_train_options {
     double spike_factor; /* 0: off */
     int on_spike;        /* stop|skip|rewind|warn */
     /* running */
+    bool tensorboard; /* event files in the run folder, too */
     int64_t threads;
     int64_t eval_every, eval_tokens, checkpoint_every, keep_checkpoints, keep_every, log_every;
 } pkm_train_options;

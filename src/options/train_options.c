@@ -121,6 +121,8 @@ static const pkm_option rows[] = {
      "steps", running, "checkpoints at multiples of this are kept too; 0: none"},
     {"log_every", PKM_OPTION_INT, offsetof(pkm_train_options, log_every), 0, MAX_STEPS, "10", NULL,
      "steps", running, "between lines of metrics.jsonl; 0: never"},
+    {"tensorboard", PKM_OPTION_BOOL, offsetof(pkm_train_options, tensorboard), 0, 0, NULL, NULL,
+     NULL, running, "write what metrics.jsonl tells to RUN/tensorboard as well, as event files"},
 };
 
 const pkm_option_table *pkm_train_option_table(void)

@@ -8,6 +8,7 @@
 
 #include "text/batches.h"
 #include "train/checkpoint.h"
+#include "train/event_log.h"
 #include "train/metrics.h"
 #include "train/plan.h"
 #include "train/run_folder.h"
@@ -40,6 +41,7 @@ typedef struct pkm_trainer {
     /* where it stands */
     pkm_run_folder folder;
     pkm_metrics metrics;
+    pkm_event_log events;
     pkm_train_state state;
     double last_loss; /* of the last step */
     double val_loss;  /* of the last evaluation, NaN before it */

@@ -191,6 +191,8 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
         status = pkm_resume_tensors(trainer, checkpoint, paths->init_from);
     if (status == PKM_OK)
         status = open_metrics(trainer);
+    if (status == PKM_OK && trainer->values->tensorboard)
+        status = pkm_event_log_open(&trainer->events, paths->out, trainer->state.step);
     /* What a process did not come to that ended between saving and removing. */
     if (status == PKM_OK && checkpoint != NULL)
         pkm_trainer_prune(trainer);
@@ -211,6 +213,7 @@ pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
     trainer->verify = paths->verify;
     trainer->folder.lock = -1;
     trainer->metrics.fd = -1;
+    trainer->events.fd = -1;
     trainer->state.best_val_loss = INFINITY;
     trainer->val_loss = NAN;
     status = create(trainer, paths, options);
@@ -243,6 +246,7 @@ void pkm_trainer_destroy(pkm_trainer *trainer)
     pkm_data_close(trainer->val_data);
     pkm_free(trainer->tokenizer);
     pkm_metrics_close(&trainer->metrics);
+    pkm_event_log_close(&trainer->events);
     pkm_run_folder_close(&trainer->folder);
     pkm_train_state_release(&trainer->state);
     pkm_options_destroy(trainer->options);

@@ -124,10 +124,31 @@ static pkm_status train_tokenizer(pkm_tokenizer **out)
 
 void operations_create(void)
 {
-    static const char *const tiny[] = {
-        "layers",           "1", "dim",     "16", "seq_len",          "8", "batch",      "2",
-        "key_dim",          "8", "steps",   "3",  "memory_layers",    "0", "eval_every", "3",
-        "checkpoint_every", "1", "threads", "1",  "keep_checkpoints", "2", NULL};
+    static const char *const tiny[] = {"layers",
+                                       "1",
+                                       "dim",
+                                       "16",
+                                       "seq_len",
+                                       "8",
+                                       "batch",
+                                       "2",
+                                       "key_dim",
+                                       "8",
+                                       "steps",
+                                       "3",
+                                       "memory_layers",
+                                       "0",
+                                       "eval_every",
+                                       "3",
+                                       "checkpoint_every",
+                                       "1",
+                                       "threads",
+                                       "1",
+                                       "keep_checkpoints",
+                                       "2",
+                                       "tensorboard",
+                                       "true",
+                                       NULL};
     bool saved;
 
     check_ok(pkm_threads_set(1));
