@@ -116,6 +116,30 @@ static const cmd commands[] = {
         .options = &cmd_inspect_options,
     },
     {
+        .name = "plot",
+        .summary = "curves of one or more runs as a picture",
+        .about = "Draws training loss and held-out perplexity of the runs and, of their memories, "
+                 "which share of the slots is read, which was ever the best of a read, KL from "
+                 "uniform use, and the mass of the slots, sorted. Runs may still be in training.",
+        .run = cmd_plot,
+        .args = "RUN...",
+        .min_args = 1,
+        .max_args = CMD_ANY_ARGS,
+        .options = &cmd_plot_options,
+    },
+    {
+        .name = "report",
+        .summary = "a page on all runs below a folder: table, curves, settings",
+        .about = "Writes one HTML page that needs no other file: the final figures of each run, "
+                 "the curves of pkm plot, and the settings, first those in which the runs differ. "
+                 "Runs are the folders below DIR with a metrics.jsonl.",
+        .run = cmd_report,
+        .args = "DIR",
+        .min_args = 1,
+        .max_args = 1,
+        .options = &cmd_report_options,
+    },
+    {
         .name = "quantize",
         .summary = "a model in fewer bits, to score and generate with",
         .about =

@@ -64,8 +64,8 @@ This package contains the shared library.")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME ${PKM_DEB_DEV})
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_SHLIBDEPS OFF)
-set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "${PKM_DEB_LIBRARY} (= ${PKM_DEB_VERSION}), libdnnl-dev, \
-libjansson-dev, libutf8proc-dev, libxxhash-dev, zlib1g-dev")
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "${PKM_DEB_LIBRARY} (= ${PKM_DEB_VERSION}), libcairo2-dev, \
+libdnnl-dev, libjansson-dev, libutf8proc-dev, libxxhash-dev, zlib1g-dev")
 set(CPACK_COMPONENT_DEV_DESCRIPTION "language models with product-key memories: development
 Headers, static library, pkg-config and CMake packages of libpkm, which
 trains and runs transformers with product-key memory layers.")

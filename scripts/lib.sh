@@ -19,8 +19,8 @@ need_packages() {
 }
 
 need_build_packages() {
-    need_packages cmake ninja-build gcc libc6-dev pkg-config libdnnl-dev libjansson-dev \
-        libutf8proc-dev libxxhash-dev zlib1g-dev libcmocka-dev
+    need_packages cmake ninja-build gcc libc6-dev pkg-config libcairo2-dev libdnnl-dev \
+        libjansson-dev libutf8proc-dev libxxhash-dev zlib1g-dev libcmocka-dev
 }
 
 # clang, its sanitizers, which it only recommends, and its OpenMP.

@@ -11,6 +11,7 @@
 #include "pkm/memory.h"
 #include "pkm/model.h"
 #include "pkm/options.h"
+#include "pkm/report.h"
 #include "pkm/tokenizer.h"
 #include "pkm/train.h"
 #include "pkm/verify.h"

@@ -58,11 +58,17 @@ static pkm_status unknown(const argument *arg, pkm_option_set *const *sets, int 
     return pkm_option_unknown(PKM_ERR_ARG, tables, n_sets, typed, "--");
 }
 
+/* The one short name: -o is --out, as in many tools. */
+static bool is_out(const char *arg)
+{
+    return strcmp(arg, "-o") == 0;
+}
+
 /* Stores the option at argv[*at] and moves *at to the last argument it took. */
 static pkm_status take_option(pkm_option_set *const *sets, int n_sets, int argc, char **argv,
                               int *at)
 {
-    argument arg = {.name = argv[*at] + 2};
+    argument arg = {.name = is_out(argv[*at]) ? "out" : argv[*at] + 2};
     const pkm_option *row;
     char label[LABEL_BYTES];
 
@@ -96,7 +102,7 @@ pkm_status pkm_options_parse_args(pkm_option_set *const *sets, int n_sets, int a
             positional[n++] = argv[i];
         else if (strcmp(argv[i], "--") == 0)
             options = false;
-        else if (argv[i][1] == '-')
+        else if (argv[i][1] == '-' || is_out(argv[i]))
             PKM_TRY(take_option(sets, n_sets, argc, argv, &i));
         else
             return pkm_fail(PKM_ERR_ARG, "unknown option %.100s: options start with --", argv[i]);

@@ -30,6 +30,9 @@ head -c 2000000 /dev/zero >zeros
 printf 'a\0b' >binary
 printf '1 2\n3\n4 x\n' >ids
 printf '1 2\n3 320\n' >outside
+mkdir broken-log empty-log
+printf '{"step": 1, "tokens": 8, "loss": 2.5}\n{"step": 2, "tokens": 16, "loss": "low"}\n' >broken-log/metrics.jsonl
+: >empty-log/metrics.jsonl
 echo '{"layers": "three"}' >wrong.json
 echo '{"layres": 3}' >unknown.json
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Drawing by cairo, the one place that knows it: the same strokes become SVG or PNG. Units are CSS
+ * pixels from the upper left. Failures are kept and told by pkm_canvas_finish.
+ */
+#ifndef PKM_REPORT_CANVAS_H
+#define PKM_REPORT_CANVAS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+
+typedef struct pkm_canvas pkm_canvas;
+
+typedef enum pkm_canvas_format {
+    PKM_CANVAS_SVG,
+    PKM_CANVAS_PNG /* two pixels per unit, for today's screens */
+} pkm_canvas_format;
+
+/* Without a size limit of its own: width and height are ours. */
+pkm_status pkm_canvas_create(pkm_canvas **out, pkm_canvas_format format, int width, int height);
+/* Appends the picture to out. */
+pkm_status pkm_canvas_finish(pkm_canvas *canvas, pkm_strbuf *out);
+void pkm_canvas_destroy(pkm_canvas *canvas);
+
+typedef struct pkm_pen {
+    uint32_t color; /* 0xrrggbb */
+    double alpha, width;
+    int dash; /* index into pkm_dash */
+} pkm_pen;
+
+/* Lengths of dash and gap in units, twice; zeros: a full line. */
+enum { PKM_DASHES = 4 };
+extern const double pkm_dash[PKM_DASHES][4];
+
+typedef enum pkm_align { PKM_LEFT, PKM_MIDDLE, PKM_RIGHT } pkm_align;
+
+void pkm_canvas_fill(pkm_canvas *canvas, uint32_t color);
+/* Points [n][2]; a NaN breaks the line. */
+void pkm_canvas_line(pkm_canvas *canvas, pkm_pen pen, const double (*points)[2], int64_t n);
+void pkm_canvas_dot(pkm_canvas *canvas, pkm_pen pen, double x, double y, double radius);
+/* Text (UTF-8) on the baseline y, in black of this strength. */
+void pkm_canvas_text(pkm_canvas *canvas, double x, double y, const char *text, double size,
+                     pkm_align align, bool bold, double alpha);
+/* What is drawn from here on shows only inside; until pkm_canvas_unclip. */
+void pkm_canvas_clip(pkm_canvas *canvas, double x, double y, double width, double height);
+void pkm_canvas_unclip(pkm_canvas *canvas);
+
+#endif
