@@ -7,8 +7,9 @@
 #include "kernels/row_simd.h"
 
 /* Rows without gaps are one stream, which is asked for so far ahead; others, a row at a time, as
- * many rows ahead. */
-enum { BYTES_AHEAD = 1536, ROWS_AHEAD = 8 };
+ * many rows ahead. Into the second-level cache: the first one keeps x, and has fewer requests under
+ * way. */
+enum { BYTES_AHEAD = 6144, ROWS_AHEAD = 8 };
 
 /* A row of w and where to ask for what comes after it, both in bytes. */
 typedef struct matvec_row {
@@ -23,7 +24,7 @@ PKM_INLINE void matvec_prefetch(const matvec_row *row, pkm_dtype dtype, int64_t 
 
 #pragma GCC unroll 4
     for (int64_t at = 0; at < 4 * VEC * element; at += ROW_LINE_BYTES)
-        __builtin_prefetch(row->w + i * element + row->ahead + at);
+        __builtin_prefetch(row->w + i * element + row->ahead + at, 0, 2);
 }
 
 /* sum_i x[i] w[i], in four chains of additions to hide their latency. */
