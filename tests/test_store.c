@@ -320,6 +320,32 @@ static void test_initial_values(void **state)
     pkm_store_destroy(store);
 }
 
+/* The same row of values and moments differs in the middle bits of its address, however large the
+ * table is. */
+static void test_arrays_apart(void **state)
+{
+    enum { TABLE_BYTES = 1 << 20, PAGE = 4096 };
+    pkm_store_config config = {.slots = 1024,
+                               .value_dim = TABLE_BYTES / 1024 / sizeof(float),
+                               .dtype = PKM_F32,
+                               .optimizer = PKM_VALUES_ADAM,
+                               .train = true};
+    pkm_store_moment moments[2];
+    pkm_store *store = NULL;
+
+    (void)state;
+    check_ok(pkm_store_create(&store, &config));
+    assert_int_equal(pkm_store_moments(store, moments), 2);
+    for (int i = 0; i < 2; i++) {
+        const char *from = i == 0 ? values_of(store) : moments[0].data;
+        size_t apart = (size_t)((const char *)moments[i].data - from);
+
+        assert_int_equal(apart % PAGE, 0);
+        assert_true(apart % TABLE_BYTES != 0);
+    }
+    pkm_store_destroy(store);
+}
+
 /* Each row hit once, or all hits on one row; a column of upstream is `size`. */
 static void fill_large(bag *out, bool one_row, float size)
 {
@@ -419,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_mapped),
         cmocka_unit_test(test_stochastic_rounding),
         cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_arrays_apart),
         cmocka_unit_test(test_overflow_changes_nothing),
         cmocka_unit_test(test_refusals),
     };

@@ -13,6 +13,6 @@
 typedef void pkm_interleave_fn(uint16_t *restrict out, const uint16_t *even, const uint16_t *odd,
                                int64_t count);
 
-pkm_interleave_fn pkm_interleave_ref, pkm_interleave_avx512;
+pkm_interleave_fn pkm_interleave_ref, pkm_interleave_avx2, pkm_interleave_avx512;
 
 #endif

@@ -13,6 +13,8 @@
 typedef void pkm_pack_strips_fn(void *restrict out, int64_t strip_step, const void *restrict in,
                                 int64_t in_step, int64_t n_rows, int64_t n_columns);
 
-pkm_pack_strips_fn pkm_pack_strips_f32_ref, pkm_pack_strips_bf16_ref, pkm_pack_strips_bf16_avx512;
+pkm_pack_strips_fn pkm_pack_strips_f32_ref, pkm_pack_strips_f32_avx2, pkm_pack_strips_f32_avx512;
+pkm_pack_strips_fn pkm_pack_strips_f32_neon;
+pkm_pack_strips_fn pkm_pack_strips_bf16_ref, pkm_pack_strips_bf16_avx512;
 
 #endif

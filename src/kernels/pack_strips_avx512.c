@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/pack_strips.h"
+#include "kernels/vec_avx512.h"
 
-#include <immintrin.h>
-
-#include "base/size.h"
-#include "kernels/strip_product.h"
+#include "kernels/pack_strips_simd.h"
 
 /* Rows taken together: a strip gets some lines at a time, and few rows are read at once. */
 enum { GROUP = 16, PAIR = 2 * PKM_STRIP };
@@ -47,4 +44,10 @@ void pkm_pack_strips_bf16_avx512(void *restrict out, int64_t strip_step, const v
             pack_group(strip, from + j, in_step, n_rows - i, (__mmask16)((1u << left) - 1));
         }
     }
+}
+
+void pkm_pack_strips_f32_avx512(void *restrict out, int64_t strip_step, const void *restrict in,
+                                int64_t in_step, int64_t n_rows, int64_t n_columns)
+{
+    pack_f32(out, strip_step, in, in_step, n_rows, n_columns);
 }

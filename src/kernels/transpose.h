@@ -13,7 +13,7 @@
 typedef void pkm_transpose_fn(void *restrict out, int64_t out_step, const void *restrict in,
                               int64_t in_step, int64_t n_rows, int64_t n_columns);
 
-pkm_transpose_fn pkm_transpose_f32_ref, pkm_transpose_f32_avx512;
-pkm_transpose_fn pkm_transpose_bf16_ref, pkm_transpose_bf16_avx512;
+pkm_transpose_fn pkm_transpose_f32_ref, pkm_transpose_f32_avx2, pkm_transpose_f32_avx512;
+pkm_transpose_fn pkm_transpose_bf16_ref, pkm_transpose_bf16_avx2, pkm_transpose_bf16_avx512;
 
 #endif
