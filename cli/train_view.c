@@ -63,6 +63,27 @@ static void show_evaluation(train_view *view, const pkm_train_event *event)
         progress_note(&view->bar, text);
 }
 
+/* One line, of the memories in which anything was revived. */
+static void show_revived(train_view *view, const pkm_train_event *event)
+{
+    char text[512];
+    size_t used;
+
+    snprintf(text, sizeof text, "step %" PRId64 ": revived", event->step);
+    used = strlen(text);
+    for (int i = 0; i < event->n_revived; i++) {
+        const pkm_revived *revived = &event->revived[i];
+        size_t length = strlen(text);
+
+        if (revived->keys > 0 || revived->slots > 0)
+            snprintf(text + length, sizeof text - length,
+                     "%s in memory %d %" PRId64 " sub-keys, %" PRId64 " slots",
+                     length > used ? ";" : "", revived->layer, revived->keys, revived->slots);
+    }
+    if (text[used] != '\0')
+        progress_note(&view->bar, text);
+}
+
 int train_view_show(const pkm_train_event *event, void *user)
 {
     train_view *view = user;
@@ -96,6 +117,9 @@ int train_view_show(const pkm_train_event *event, void *user)
         snprintf(text, sizeof text, "back at step %" PRId64 ", on with other data: %s", event->step,
                  event->path);
         progress_note(&view->bar, text);
+        break;
+    case PKM_EVENT_REVIVED:
+        show_revived(view, event);
         break;
     }
     return stop_signal();

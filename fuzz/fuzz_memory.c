@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "pkm/memory.h"
+#include "pkm/revive.h"
 
 enum { CALLS_MAX = 24, ROWS_MAX = 64 };
 
@@ -104,10 +104,12 @@ static void call(pkm_memory *memory, const pkm_memory_config *config, fuzz_input
         break;
     case 4:
         (void)fuzz_ok(pkm_memory_usage_start(memory));
+        (void)fuzz_ok(pkm_memory_revive_start(memory));
         break;
     default:
         (void)fuzz_ok(pkm_memory_usage(memory, &usage, (int)fuzz_size(in) - 1));
         pkm_memory_usage_stop(memory);
+        (void)fuzz_ok(pkm_memory_revive(memory, 0.5, NULL));
     }
 }
 

@@ -44,6 +44,8 @@ static const char *const promised[] = {
     "value_schedule",
     "value_clip",
     "map_values",
+    "revive_every",
+    "revive_below",
     "on_nan",
     "spike_factor",
     "on_spike",

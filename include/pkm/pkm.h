@@ -12,6 +12,7 @@
 #include "pkm/model.h"
 #include "pkm/options.h"
 #include "pkm/report.h"
+#include "pkm/revive.h"
 #include "pkm/tokenizer.h"
 #include "pkm/train.h"
 #include "pkm/verify.h"

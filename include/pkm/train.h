@@ -5,6 +5,7 @@
 
 #include "pkm/model.h"
 #include "pkm/options.h"
+#include "pkm/revive.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,9 +25,11 @@ typedef struct pkm_train_options {
     int value_dtype;     /* f32|bf16 */
     int value_optimizer; /* adam|adagrad|sgd|adam_row */
     double value_lr;
-    int value_schedule; /* cosine|rsqrt|constant: of value_lr */
-    double value_clip;  /* 0: off */
-    bool map_values;    /* tables and moments in mapped scratch files of the run folder */
+    int value_schedule;   /* cosine|rsqrt|constant: of value_lr */
+    double value_clip;    /* 0: off */
+    bool map_values;      /* tables and moments in mapped scratch files of the run folder */
+    int64_t revive_every; /* steps; 0: never (pkm_memory_revive) */
+    double revive_below;
     /* optimisation */
     int64_t batch, grad_accum; /* sequences per micro-batch; micro-batches per step */
     int64_t steps, tokens;     /* one of the three says how long; 0: not given */
@@ -65,7 +68,8 @@ typedef struct pkm_train_event {
         PKM_EVENT_WARNING,    /* path: the sentence */
         PKM_EVENT_SPIKE,      /* loss or gradient leapt; the step is taken. path: the sentence */
         PKM_EVENT_SKIP,       /* step was passed over. path: why */
-        PKM_EVENT_REWIND      /* from_step could not be taken, back at step. path: why */
+        PKM_EVENT_REWIND,     /* from_step could not be taken, back at step. path: why */
+        PKM_EVENT_REVIVED     /* sub-keys and slots were revived after this step */
     } kind;
     int64_t step, steps; /* done; in all */
     int64_t tokens;      /* seen, in all */
@@ -81,6 +85,8 @@ typedef struct pkm_train_event {
     const char *runtime;               /* PLAN: what runs them, such as "libgomp.so.1" */
     int n_usage;                       /* EVAL */
     const pkm_usage *usage;
+    int n_revived; /* REVIVED: memories, in order; slots of a shared table under the first */
+    const pkm_revived *revived;
     const char *path;
 } pkm_train_event;
 

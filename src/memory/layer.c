@@ -140,6 +140,7 @@ void pkm_memory_layer_destroy(pkm_memory_layer *layer)
         return;
     pkm_search_destroy(layer->search);
     pkm_usage_destroy(layer->usage);
+    pkm_key_reads_release(&layer->reads);
     pkm_free(layer->mean);
     pkm_free(layer->inverse);
     pkm_free(layer);
@@ -374,4 +375,24 @@ void pkm_memory_layer_observe(pkm_memory_layer *layer, pkm_memory_observer obser
 {
     layer->observer = observer;
     layer->observer_user = user;
+}
+
+pkm_status pkm_memory_layer_watch(pkm_memory_layer *layer)
+{
+    const pkm_memory_config *c = &layer->config;
+
+    if (layer->reads.window == NULL)
+        return pkm_key_reads_init(&layer->reads, c->heads, c->n_keys);
+    pkm_key_reads_clear(&layer->reads);
+    return PKM_OK;
+}
+
+pkm_key_reads *pkm_memory_layer_reads(pkm_memory_layer *layer)
+{
+    return &layer->reads;
+}
+
+const char *pkm_memory_layer_keys_name(const pkm_memory_layer *layer)
+{
+    return layer->keys->spec.name;
 }

@@ -15,6 +15,7 @@
 #ifndef PKM_MEMORY_LAYER_H
 #define PKM_MEMORY_LAYER_H
 
+#include "memory/key_reads.h"
 #include "memory/store.h"
 #include "memory/usage.h"
 
@@ -102,5 +103,11 @@ typedef void (*pkm_memory_observer)(const int32_t *ids, const float *weights, in
                                     void *user);
 /* From now on each forward is shown to the observer; NULL: to nobody. */
 void pkm_memory_layer_observe(pkm_memory_layer *layer, pkm_memory_observer observer, void *user);
+
+/* Reviving (revive.h): from `watch` on, backward sums up what weight each sub-key gets; a step that
+ * is taken has to be told of (pkm_key_reads_take). Called again, a window begins anew. */
+pkm_status pkm_memory_layer_watch(pkm_memory_layer *layer);
+pkm_key_reads *pkm_memory_layer_reads(pkm_memory_layer *layer);
+const char *pkm_memory_layer_keys_name(const pkm_memory_layer *layer);
 
 #endif

@@ -104,6 +104,7 @@ static pkm_status backward_real_rows(pkm_memory_layer *layer, backward_rows *row
     PKM_TRY(backward_output(layer, rows, saved, scratch, &upstream));
     PKM_TRY(pkm_store_backward(layer->store, scratch->dweights, saved->ids, saved->weights,
                                upstream, rows->n_rows, layer->hits));
+    pkm_key_reads_add(&layer->reads, saved->ids, saved->weights, rows->n_rows, layer->config.topk);
     backward_scores(layer, rows, saved, scratch);
     if (layer->compute != PKM_F32) {
         pkm_convert(scratch->dq_compute, layer->compute, dq, PKM_F32, rows->n_rows * layer->width);
@@ -143,6 +144,7 @@ pkm_status pkm_memory_layer_backward(pkm_memory_layer *layer, const pkm_memory_g
                           .accumulate_params = grads->accumulate_params,
                           .batch = call->train && n_live > 1};
 
+    pkm_key_reads_begin(&layer->reads, !grads->accumulate_params);
     if (n_live == 0) {
         write_zeros(layer, grads, (size_t)call->n_rows * row_bytes);
         return PKM_OK;

@@ -27,6 +27,7 @@ struct pkm_memory_layer {
     bool counting;
     pkm_memory_observer observer; /* NULL: none */
     void *observer_user;
+    pkm_key_reads reads; /* of training, while somebody watches */
 };
 
 /* The caller's saved arrays by name. */

@@ -11,6 +11,7 @@
 #include "memory/elementwise.h"
 #include "memory/memory_config.h"
 #include "memory/memory_parts.h"
+#include "memory/revive.h"
 #include "params/adamw.h"
 
 void pkm_memory_options_init(pkm_memory_options *out)
@@ -263,6 +264,7 @@ pkm_status pkm_memory_step(pkm_memory *memory)
         PKM_TRY(
             pkm_store_step(memory->store, memory->step + 1, (float)options->value_lr, value_scale));
     PKM_TRY(pkm_adamw_step(memory->params, &adamw, memory->step + 1, (float)options->lr, scale));
+    pkm_key_reads_take(pkm_memory_layer_reads(memory->layer));
     memory->step++;
     memory->n_backward = 0;
     return PKM_OK;
@@ -339,5 +341,32 @@ pkm_status pkm_memory_usage(const pkm_memory *memory, pkm_usage *out, int head)
         return pkm_fail(PKM_ERR_STATE, "usage was never started on this layer");
     PKM_TRY(pkm_usage_result(counter, out, head));
     out->layer = 0;
+    return PKM_OK;
+}
+
+pkm_status pkm_memory_revive_start(pkm_memory *memory)
+{
+    if (!memory->options.train)
+        return pkm_fail(PKM_ERR_STATE, "reviving in a layer made without train");
+    if (memory->owns_store)
+        PKM_TRY(pkm_store_watch(memory->store));
+    return pkm_memory_layer_watch(memory->layer);
+}
+
+pkm_status pkm_memory_revive(pkm_memory *memory, double below, pkm_revived *out)
+{
+    pkm_revive_rule rule = {below, memory->options.seed, memory->step};
+    pkm_revived revived;
+
+    if (!(below >= 0 && below <= 1))
+        return pkm_fail(PKM_ERR_ARG, "below is %g: expected 0 to 1", below);
+    if (pkm_memory_layer_reads(memory->layer)->window == NULL)
+        return pkm_fail(PKM_ERR_STATE, "reviving was never started on this layer");
+    if (memory->n_backward > 0)
+        return pkm_fail(PKM_ERR_STATE, "reviving between backward and step");
+    pkm_revive(&revived, &memory->layer, 1, &rule);
+    memory->trained = false; /* the last forward was with other keys */
+    if (out != NULL)
+        *out = revived;
     return PKM_OK;
 }

@@ -153,8 +153,11 @@ static pkm_status read_all(pkm_memory *memory, const pkm_st_reader *reader, cons
     memory->step = step;
     memory->n_backward = 0;
     memory->trained = false;
-    if (memory->owns_store)
+    pkm_key_reads_clear(pkm_memory_layer_reads(memory->layer));
+    if (memory->owns_store) {
+        pkm_slot_reads_clear(pkm_store_reads(memory->store));
         pkm_store_discard(memory->store);
+    }
     return PKM_OK;
 }
 

@@ -48,6 +48,7 @@ struct pkm_store {
     hit_log log;
     float *scratch; /* [scratch_count] of the passes, for the threads in use */
     size_t scratch_count;
+    pkm_slot_reads reads; /* while somebody watches */
 };
 
 /* Bytes of the values, or of a moment. */
@@ -99,6 +100,7 @@ void pkm_store_destroy(pkm_store *store)
     pkm_pages_free(store->log.pages, store->log.pages_bytes);
     pkm_row_ahead_release(&store->ahead);
     pkm_free(store->scratch);
+    pkm_slot_reads_release(&store->reads);
     pkm_free(store);
 }
 
@@ -379,6 +381,7 @@ pkm_status pkm_store_step(pkm_store *store, int64_t t, float lr, float grad_scal
     }
     hits = pkm_grouping_hits(&log->grouping);
     finite = pkm_pass_step(&store->table.rows, &rule, log->upstream, &hits, store->scratch);
+    pkm_slot_reads_add(&store->reads, &hits);
     pkm_store_discard(store);
     if (!finite)
         return pkm_fail(PKM_ERR_NUMERIC, "a row of '%s' or a moment of it is not finite",
@@ -420,4 +423,28 @@ int pkm_store_moments(const pkm_store *store, pkm_store_moment out[2])
         count++;
     }
     return count;
+}
+
+pkm_status pkm_store_watch(pkm_store *store)
+{
+    PKM_TRY(check_trained(store));
+    if (store->reads.window == NULL)
+        return pkm_slot_reads_init(&store->reads, store->config.slots);
+    pkm_slot_reads_clear(&store->reads);
+    return PKM_OK;
+}
+
+pkm_slot_reads *pkm_store_reads(pkm_store *store)
+{
+    return &store->reads;
+}
+
+void *pkm_store_values(const pkm_store *store)
+{
+    return store->table.rows.values;
+}
+
+const char *pkm_store_name(const pkm_store *store)
+{
+    return store->name;
 }

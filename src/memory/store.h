@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "memory/slot_reads.h"
 #include "params/params.h"
 #include "pkm/dtype.h"
 #include "pkm/memory.h"
@@ -85,5 +86,14 @@ typedef struct pkm_store_moment {
     void *data;
 } pkm_store_moment;
 int pkm_store_moments(const pkm_store *store, pkm_store_moment out[2]);
+
+/* Reviving (revive.h): from `watch` on, step sums up what weight each slot is read with. Called
+ * again, a window begins anew. */
+pkm_status pkm_store_watch(pkm_store *store);
+pkm_slot_reads *pkm_store_reads(pkm_store *store);
+
+/* For what changes rows between steps. */
+void *pkm_store_values(const pkm_store *store);
+const char *pkm_store_name(const pkm_store *store);
 
 #endif

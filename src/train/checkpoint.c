@@ -11,6 +11,7 @@
 #include "format/manifest.h"
 #include "models/model_dir.h"
 #include "train/moments.h"
+#include "train/revival.h"
 #include "train/state.h"
 
 static const char *const file_names[] = {
@@ -41,7 +42,7 @@ static pkm_status write_files(const char *dir, const pkm_gpt *gpt, const pkm_tra
 
 uint64_t pkm_checkpoint_bytes(const pkm_gpt *gpt)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = pkm_revival_saved_bytes(gpt);
 
     for (int i = 0; i < pkm_params_count(gpt->params); i++) {
         const pkm_param *param = pkm_params_at(gpt->params, i);

@@ -108,6 +108,19 @@ static const char *incident(const pkm_train_event *event)
     }
 }
 
+static pkm_status format_revived(pkm_strbuf *line, const pkm_train_event *event)
+{
+    PKM_TRY(pkm_strbuf_printf(line, ", \"revived\": ["));
+    for (int i = 0; i < event->n_revived; i++) {
+        const pkm_revived *revived = &event->revived[i];
+
+        PKM_TRY(pkm_strbuf_printf(line, "%s{\"layer\": %d, \"keys\": %lld, \"slots\": %lld}",
+                                  i > 0 ? ", " : "", revived->layer, (long long)revived->keys,
+                                  (long long)revived->slots));
+    }
+    return pkm_strbuf_printf(line, "]");
+}
+
 static pkm_status format_line(pkm_strbuf *line, const pkm_train_event *event)
 {
     PKM_TRY(pkm_strbuf_printf(line, "{\"step\": %lld, \"tokens\": %lld", (long long)event->step,
@@ -123,6 +136,8 @@ static pkm_status format_line(pkm_strbuf *line, const pkm_train_event *event)
             PKM_TRY(pkm_strbuf_printf(line, ", \"memory\": "));
             PKM_TRY(pkm_usage_json(line, event->usage, event->n_usage));
         }
+    } else if (event->kind == PKM_EVENT_REVIVED) {
+        PKM_TRY(format_revived(line, event));
     } else {
         PKM_TRY(pkm_strbuf_printf(line, ", \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g",
                                   event->loss, event->lr, event->grad_norm));

@@ -10,11 +10,13 @@
 #include "format/safetensors.h"
 #include "params/finite.h"
 
-/* Two moments for each dense tensor and at most two for each store. */
+/* Two moments for each dense tensor and at most two for each store; then what reviving goes by, a
+ * tensor for each memory and each store. */
 typedef struct moment_list {
     pkm_st_entry *entries;
     char (*names)[PKM_PARAM_NAME + 16];
     int64_t count;
+    int64_t n_moments; /* of those */
 } moment_list;
 
 static void add(moment_list *list, const char *tensor, const char *suffix, pkm_dtype dtype,
@@ -35,10 +37,27 @@ static void list_release(moment_list *list)
     pkm_free(list->names);
 }
 
-/* The moments in the order of the parameter table, stores last. */
+static void add_reads(moment_list *list, const pkm_gpt *gpt)
+{
+    const pkm_memory_config *memory = &gpt->config.memory;
+    const int64_t keys[] = {memory->heads, 2, memory->n_keys};
+
+    for (int i = 0; i < gpt->n_memories; i++)
+        if (pkm_memory_layer_reads(gpt->memories[i])->window != NULL)
+            add(list, pkm_memory_layer_keys_name(gpt->memories[i]), "reads", PKM_F32, 3, keys,
+                pkm_memory_layer_reads(gpt->memories[i])->window);
+    for (int i = 0; i < gpt->n_stores; i++)
+        if (pkm_store_reads(gpt->stores[i])->window != NULL)
+            add(list, pkm_store_name(gpt->stores[i]), "reads", PKM_F32, 1,
+                &pkm_store_config_of(gpt->stores[i])->slots,
+                pkm_store_reads(gpt->stores[i])->window);
+}
+
+/* The moments in the order of the parameter table, those of stores after them. */
 static pkm_status list_make(moment_list *out, const pkm_gpt *gpt)
 {
-    size_t most = 2 * (size_t)(pkm_params_count(gpt->params) + gpt->n_stores);
+    size_t most = 2 * (size_t)(pkm_params_count(gpt->params) + gpt->n_stores) +
+                  (size_t)gpt->n_memories + (size_t)gpt->n_stores;
     moment_list list = {0};
     pkm_status status;
 
@@ -68,6 +87,8 @@ static pkm_status list_make(moment_list *out, const pkm_gpt *gpt)
             add(&list, tensor, moments[m].suffix, moments[m].dtype, moments[m].n_dims,
                 moments[m].dims, moments[m].data);
     }
+    list.n_moments = list.count;
+    add_reads(&list, gpt);
     *out = list;
     return PKM_OK;
 }
@@ -97,6 +118,37 @@ pkm_status pkm_moments_save(const char *dir, const pkm_gpt *gpt)
     return status;
 }
 
+static void clear(const pkm_st_entry *entry)
+{
+    memset((void *)entry->data, 0, (size_t)elements(entry) * pkm_dtype_bytes(entry->dtype));
+}
+
+/* Fills the model, into whose memory the list points. Of a run that did not revive before, a window
+ * begins now; one that no longer does needs none. */
+static pkm_status read_list(const moment_list *list, const pkm_gpt *gpt,
+                            const pkm_st_reader *reader)
+{
+    const char *path = pkm_st_path(reader);
+    int64_t found = pkm_st_count(reader);
+    bool with_reads = found == list->n_moments + gpt->n_memories + gpt->n_stores;
+
+    if (found != list->n_moments && !with_reads)
+        return pkm_fail(PKM_ERR_FORMAT, "%s: %lld tensors, this model trains with %lld", path,
+                        (long long)found, (long long)list->n_moments);
+    for (int64_t i = 0; i < list->count; i++) {
+        const pkm_st_entry *entry = &list->entries[i];
+
+        if (i >= list->n_moments && !with_reads) {
+            clear(entry);
+            continue;
+        }
+        PKM_TRY(pkm_st_copy(reader, entry->name, (void *)entry->data, entry->dtype, entry->n_dims,
+                            entry->dims));
+        PKM_TRY(pkm_finite_check(entry->data, entry->dtype, elements(entry), path, entry->name));
+    }
+    return PKM_OK;
+}
+
 pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir)
 {
     moment_list list;
@@ -108,19 +160,8 @@ pkm_status pkm_moments_load(pkm_gpt *gpt, const char *dir)
     status = pkm_path_join(&path, dir, "optim.safetensors");
     if (status == PKM_OK) {
         status = pkm_st_open(&reader, path, PKM_ST_MAP);
-        if (status == PKM_OK && pkm_st_count(reader) != list.count)
-            status = pkm_fail(PKM_ERR_FORMAT, "%s: %lld tensors, this model trains with %lld", path,
-                              (long long)pkm_st_count(reader), (long long)list.count);
-        for (int64_t i = 0; status == PKM_OK && i < list.count; i++) {
-            const pkm_st_entry *entry = &list.entries[i];
-
-            /* The list points into the model's own memory, which is what is to be filled. */
-            status = pkm_st_copy(reader, entry->name, (void *)entry->data, entry->dtype,
-                                 entry->n_dims, entry->dims);
-            if (status == PKM_OK)
-                status =
-                    pkm_finite_check(entry->data, entry->dtype, elements(entry), path, entry->name);
-        }
+        if (status == PKM_OK)
+            status = read_list(&list, gpt, reader);
         pkm_st_close(reader);
         pkm_free(path);
     }
@@ -133,11 +174,8 @@ pkm_status pkm_moments_clear(pkm_gpt *gpt)
     moment_list list;
 
     PKM_TRY(list_make(&list, gpt));
-    for (int64_t i = 0; i < list.count; i++) {
-        const pkm_st_entry *entry = &list.entries[i];
-
-        memset((void *)entry->data, 0, (size_t)elements(entry) * pkm_dtype_bytes(entry->dtype));
-    }
+    for (int64_t i = 0; i < list.count; i++)
+        clear(&list.entries[i]);
     list_release(&list);
     return PKM_OK;
 }

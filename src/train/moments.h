@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* optim.safetensors: the moments of every trained tensor, <tensor>.exp_avg and so on. */
+/*
+ * optim.safetensors: the moments of every trained tensor, <tensor>.exp_avg and so on, and where a
+ * run revives (revival.h), <tensor>.reads of keys and value tables.
+ */
 #ifndef PKM_TRAIN_MOMENTS_H
 #define PKM_TRAIN_MOMENTS_H
 

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "train/health.h"
+#include "train/revival.h"
 #include "train/trainer.h"
 
 /* Forward and backward of micro-batch `micro`; adds its loss to out->loss in order of rows. */
@@ -144,6 +145,8 @@ pkm_status pkm_trainer_update(pkm_trainer *trainer, pkm_step_result *gathered)
 {
     pkm_status status = update(trainer, gathered);
 
+    if (status == PKM_OK)
+        pkm_revival_took_step(trainer->gpt);
     if (status != PKM_ERR_NUMERIC)
         return status;
     gathered->fault = PKM_FAULT_MODEL;

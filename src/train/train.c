@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "train/health.h"
 #include "train/recover.h"
+#include "train/revival.h"
 #include "train/save.h"
 
 /* What the loop keeps beside the trainer. */
@@ -145,6 +146,26 @@ static pkm_status judge(train_loop *loop, pkm_step_result *result)
     return PKM_OK;
 }
 
+/* Before the step that follows a window: what was not read in it is revived. */
+static void revive(train_loop *loop)
+{
+    const pkm_trainer *trainer = loop->trainer;
+    const pkm_train_options *values = trainer->values;
+    const pkm_revive_rule rule = {values->revive_below, (uint64_t)values->seed,
+                                  trainer->state.step};
+    pkm_revived revived[PKM_LIST_MAX];
+    pkm_train_event event = describe(loop);
+
+    if (trainer->gpt->n_memories == 0 || trainer->state.step == 0 ||
+        !due(trainer->state.step, values->revive_every))
+        return;
+    pkm_revival_run(revived, trainer->gpt, &rule);
+    event.kind = PKM_EVENT_REVIVED;
+    event.revived = revived;
+    event.n_revived = trainer->gpt->n_memories;
+    report(loop, &event);
+}
+
 /* One step and its line in the log. */
 static pkm_status advance(train_loop *loop)
 {
@@ -176,6 +197,24 @@ static pkm_status advance(train_loop *loop)
     if (due(state->step, trainer->values->log_every))
         log_line(loop, &event);
     return PKM_OK;
+}
+
+/* Tells of memories whose usage collapsed. */
+static void watch_usage(train_loop *loop, const pkm_usage *usage, int n_usage, int64_t tokens)
+{
+    pkm_trainer *trainer = loop->trainer;
+    const pkm_memory_config *memory = &trainer->gpt->config.memory;
+    double reads = (double)tokens * (double)memory->heads * (double)memory->topk;
+    char sentence[320];
+    int at = 0;
+
+    if (trainer->state.step <= trainer->plan.schedule.warmup)
+        return;
+    for (int i = 0; i < n_usage; i++)
+        if (usage[i].head < 0 &&
+            pkm_collapse_observe(&trainer->collapse[at++], sentence, sizeof sentence, &usage[i],
+                                 fmin(1, reads / (double)usage[i].slots), trainer->values))
+            pkm_trainer_warn(trainer, sentence);
 }
 
 /* Scores the held-out side; *best tells whether it was never better. */
@@ -214,6 +253,7 @@ static pkm_status evaluate(train_loop *loop, bool *best)
     event.n_usage = n_usage;
     tell(loop, &event);
     log_line(loop, &event);
+    watch_usage(loop, usage, n_usage, sums.tokens);
     pkm_free(usage);
     return PKM_OK;
 }
@@ -288,6 +328,7 @@ static pkm_status run(train_loop *loop)
     while (trainer->state.step < trainer->plan.steps) {
         int64_t before = trainer->state.step;
 
+        revive(loop);
         PKM_TRY(advance(loop));
         if (trainer->state.step > before) /* not back at a checkpoint */
             PKM_TRY(settle(loop));

@@ -8,6 +8,7 @@
 
 #include "text/batches.h"
 #include "train/checkpoint.h"
+#include "train/collapse.h"
 #include "train/event_log.h"
 #include "train/metrics.h"
 #include "train/plan.h"
@@ -43,8 +44,9 @@ typedef struct pkm_trainer {
     pkm_metrics metrics;
     pkm_event_log events;
     pkm_train_state state;
-    double last_loss; /* of the last step */
-    double val_loss;  /* of the last evaluation, NaN before it */
+    double last_loss;                    /* of the last step */
+    double val_loss;                     /* of the last evaluation, NaN before it */
+    pkm_collapse collapse[PKM_LIST_MAX]; /* of each memory */
 
     /* what is saved */
     int64_t saved_step;      /* newest complete checkpoint, 0: none */

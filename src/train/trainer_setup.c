@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "models/model_dir.h"
 #include "train/resume.h"
+#include "train/revival.h"
 #include "train/save.h"
 
 enum { MAX_TOKENIZER_BYTES = 512 << 20 };
@@ -88,14 +89,16 @@ static pkm_status plan_tapes(pkm_trainer *trainer)
         PKM_TRY(pkm_store_reserve(trainer->gpt->stores[i], plan->tokens_per_step * readers,
                                   memory->heads * memory->topk));
     }
+    if (trainer->values->revive_every > 0)
+        PKM_TRY(pkm_revival_start(trainer->gpt));
     if (trainer->values->eval_every > 0 && pkm_data_tokens(trainer->val_data) > 1)
         PKM_TRY(pkm_scorer_init(&trainer->scorer, trainer->gpt, plan->rows));
     return PKM_OK;
 }
 
 /* Memory that this training will take beyond what the process has: weights, gradients, moments,
- * tables, activations, packed weights, hits of a step, loss gradients and, where it evaluates, the
- * activations of that and the counts of how memories are read. */
+ * tables, activations, packed weights, hits of a step, loss gradients, what reviving goes by and,
+ * where it evaluates, the activations of that and the counts of how memories are read. */
 static pkm_status plan_memory(const pkm_trainer *trainer, size_t *out)
 {
     const pkm_gpt *gpt = trainer->gpt;
@@ -105,6 +108,7 @@ static pkm_status plan_memory(const pkm_trainer *trainer, size_t *out)
     total = pkm_size_sum(total, pkm_tape_bytes(trainer->tape));
     total = pkm_size_sum(total, pkm_params_packed_bytes(gpt->params));
     total = pkm_size_sum(total, (size_t)trainer->plan.rows * sizeof *trainer->seed_grad);
+    total = pkm_size_sum(total, pkm_revival_bytes(gpt));
     for (int i = 0; i < gpt->n_stores; i++)
         total = pkm_size_sum(total, pkm_store_log_bytes(gpt->stores[i]));
     if (trainer->scorer.tape != NULL) {
