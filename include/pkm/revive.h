@@ -42,12 +42,13 @@ PKM_API pkm_status pkm_memory_revive_start(pkm_memory *memory);
  *           sub-key that was not revived: V_v = V_u + 0.1 rms(V_u) z; if s_u = 0, u is drawn in
  *           proportion to s. Moments of what was revived are 0; all else stays bit for bit.
  *           Several heads may revive sub-keys of one number: d is then that of the first
- * Units:    below: of the even share 1/n, in [0, 1]; 0 revives slots alone; 0.1 is the default of
- * pkm train, not tuned Memory:   out may be NULL; out->layer is 0. The slots of a borrowed store
- * are left alone, since other layers may read them. A window is not part of pkm_memory_save; load
- * begins one Errors:   PKM_ERR_ARG for below; PKM_ERR_STATE if it was never started, or between
- * backward and step: nothing has been changed then Threads:  one thread at a time per object Since:
- * 0.1
+ * Units:    below: of the even share 1/n, in [0, 1]; 0 revives slots alone. 0.1 is not tuned
+ * Memory:   out may be NULL; out->layer is 0. The slots of a borrowed store are left alone, since
+ *           other layers may read them. A window is not part of pkm_memory_save; load begins one
+ * Errors:   PKM_ERR_ARG for below; PKM_ERR_STATE if it was never started, or between backward and
+ *           step: nothing has been changed then
+ * Threads:  one thread at a time per object
+ * Since:    0.1
  */
 PKM_API pkm_status pkm_memory_revive(pkm_memory *memory, double below, pkm_revived *out);
 
