@@ -344,14 +344,19 @@ PKM_INLINE bool rank_sums(candidates *out, const candidates *in)
 }
 
 /* The rank of a candidate by (score descending, number ascending); numbers differ. */
-static int32_t tied_rank(const candidates *in, const int32_t *number, int32_t i)
+PKM_INLINE int32_t tied_rank(const candidates *in, const int32_t *number, int32_t i)
 {
-    int32_t rank = 0;
+    const vec x = vec_set(in->score[i]);
+    const vec_int own = vec_int_set(number[i]);
+    vec_tally before = vec_tally_none();
 
-    for (int32_t j = 0; j < in->count; j++)
-        rank +=
-            in->score[j] > in->score[i] || (in->score[j] == in->score[i] && number[j] < number[i]);
-    return rank;
+    for (int32_t j = 0; j < in->count; j += VEC) {
+        vec y = vec_load_all(in->score + j);
+
+        before = vec_tally_above(before, y, x);
+        before = vec_tally_tied(before, y, x, vec_int_load(number + j), own);
+    }
+    return vec_tally_sum(before);
 }
 
 /* Puts sums in order of which some are equal: by their pairs of ranks. */

@@ -319,6 +319,14 @@ static inline vec_tally vec_tally_above(vec_tally found, vec a, vec b)
            __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
 }
 
+static inline vec_tally vec_tally_tied(vec_tally found, vec a, vec b, vec_int i, vec_int j)
+{
+    __m256 before = _mm256_castsi256_ps(_mm256_cmpgt_epi32(j, i));
+    __m256 tied = _mm256_and_ps(before, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+
+    return found + __builtin_popcount((unsigned)_mm256_movemask_ps(tied));
+}
+
 static inline int32_t vec_tally_sum(vec_tally found)
 {
     return found;

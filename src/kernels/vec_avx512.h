@@ -346,10 +346,17 @@ static inline vec_tally vec_tally_none(void)
     return 0;
 }
 
-/* and those where a > b; */
+/* and those where a > b; or a == b and i < j. */
 static inline vec_tally vec_tally_above(vec_tally found, vec a, vec b)
 {
     return found + __builtin_popcountll(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ));
+}
+
+static inline vec_tally vec_tally_tied(vec_tally found, vec a, vec b, vec_int i, vec_int j)
+{
+    __mmask16 before = _mm512_cmplt_epi32_mask(i, j);
+
+    return found + __builtin_popcountll(_mm512_mask_cmp_ps_mask(before, a, b, _CMP_EQ_OQ));
 }
 
 static inline int32_t vec_tally_sum(vec_tally found)

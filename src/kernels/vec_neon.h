@@ -314,6 +314,13 @@ static inline vec_tally vec_tally_above(vec_tally found, vec a, vec b)
     return vsubq_s32(found, vreinterpretq_s32_u32(vcgtq_f32(a, b)));
 }
 
+static inline vec_tally vec_tally_tied(vec_tally found, vec a, vec b, vec_int i, vec_int j)
+{
+    uint32x4_t tied = vandq_u32(vceqq_f32(a, b), vcltq_s32(i, j));
+
+    return vsubq_s32(found, vreinterpretq_s32_u32(tied));
+}
+
 static inline int32_t vec_tally_sum(vec_tally found)
 {
     return vaddvq_s32(found);
