@@ -326,7 +326,7 @@ static void check_slot(const json_t *tokens, const json_t *memory, const json_t 
     assert_true(fabs(number(slot, "information") - sum) < 1e-5);
     assert_int_equal((int)number(slot, "distinct"), distinct);
     assert_true(json_array_size(contexts) == 3 ||
-                json_array_size(contexts) == number(slot, "readers"));
+                json_array_size(contexts) == (size_t)number(slot, "readers"));
     for (size_t i = 1; i < json_array_size(contexts); i++)
         assert_true(json_number_value(at(at(contexts, i), 1)) <=
                     json_number_value(at(at(contexts, i - 1), 1)));

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 
 mkdir corpus
-for i in 1 2 3 4 5 6 7 8; do sentences 4000 "$i" >"corpus/$i.txt"; done
+for i in 1 2 3 4 5 6 7 8; do sentences 16000 "$i" >"corpus/$i.txt"; done
 
 # check_made [all]: each file under its final name in the folder made is whole; all: and is there.
 check_made() {
