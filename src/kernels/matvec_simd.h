@@ -7,8 +7,7 @@
 #include "kernels/row_simd.h"
 
 /* Rows without gaps are one stream, which is asked for so far ahead; others, a row at a time, as
- * many rows ahead. Into the second-level cache: the first one keeps x, and has fewer requests under
- * way. */
+ * many rows ahead. Into the second-level cache, which measured best (docs/speed-log.md). */
 enum { BYTES_AHEAD = 6144, ROWS_AHEAD = 8 };
 
 /* A row of w and where to ask for what comes after it, both in bytes. */

@@ -5,7 +5,7 @@
  *
  *   U < 0.03 R     or     U < the largest U so far / 2
  *
- * is a collapse: a healthy memory uses a quarter of its slots or more, and goes on doing so.
+ * is told as a collapse. Both limits are a judgement, not tuned.
  */
 #ifndef PKM_TRAIN_COLLAPSE_H
 #define PKM_TRAIN_COLLAPSE_H
