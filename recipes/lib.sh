@@ -11,15 +11,18 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-pkm=$root/build/release/pkm
-name=$(basename "$0")
-seeds=1
+recipe=$(basename "$0")
+seeds=1          # a recipe may set more before it calls recipe
 runs=()          # names, in the order of the table
 declare -A model # of a run: the options of its model
 declare -A paper # of a run: what the paper has there; a recipe may fill it in
 
+# The small model of all recipes but the first, and a memory of n^2 slots in its third block.
+small=(--layers 4 --dim 128)
+third=(--memory-layers 2 --topk 32)
+
 recipe() {
-    local usage="usage: recipes/$name [--quick] [--seeds N] [--out DIR]
+    local usage="usage: recipes/$recipe [--quick] [--seeds N] [--out DIR]
 
   --quick    tiny models, a few steps, pkm's own source as text: shows that it works
   --seeds N  each model from seeds 1 to N (default $seeds)
@@ -40,69 +43,97 @@ recipe() {
     cd "$root"
     source scripts/lib.sh
     need_packages jq
-    scripts/build
-    if $quick; then home=$home/quick; fi
-    out=$home/$name
+    pkm=${PKM:-} # a test's
+    [[ -n $pkm ]] || { scripts/build && pkm=$root/build/release/pkm; }
+    length=(--tokens 5M --eval-every 500 --eval-tokens 262144 --log-every 20 --batch 16)
+    if $quick; then
+        home=$home/quick
+        length=(--tokens 4096 --eval-every 8 --eval-tokens 1024 --log-every 4 --batch 2)
+    fi
+    out=$home/$recipe
     mkdir -p "$out/runs" "$out/speed"
-}
-
-# size N: N, or an eighth of it with --quick.
-size() {
-    if $quick; then echo $(($1 / 8)); else echo "$1"; fi
 }
 
 # corpus linux|manuals: text, tokenizer and data set in $home/NAME; with --quick, of pkm's source.
 corpus() {
-    local folder=$home/$1
+    local folder=$home/$1 vocab_size=4096
 
     [[ ! -e $folder/data/meta.json ]] || return 0
     mkdir -p "$folder"
-    case $quick,$1 in
-        true,*) cp -r src "$folder/corpus" ;;
-        *,linux) recipes/linux-corpus "$folder/corpus" 120 ;;
-        *,manuals) recipes/manuals-corpus "$folder/corpus" ;;
-    esac
-    "$pkm" tokenizer train --vocab-size "$(size 4096)" --out "$folder/tokenizer" "$folder/corpus"
+    if $quick; then
+        vocab_size=512
+        cp -r src "$folder/corpus"
+    else
+        "recipes/$1-corpus" "$folder/corpus"
+    fi
+    "$pkm" tokenizer train --vocab-size $vocab_size --out "$folder/tokenizer" "$folder/corpus"
     "$pkm" data --tokenizer "$folder/tokenizer" --val-fraction 0.02 --out "$folder/data" \
         "$folder/corpus"
 }
 
-# run NAME CORPUS OPTIONS...: options given here win over the shared ones. One that another recipe
-# has finished with the same options is taken over. In the end the model and the log are kept.
-run() {
-    local run=$1 data=$home/$2/data length seed folder line twin
-    shift 2
+# shrunk OPTIONS...: with --quick sizes are an eighth, and lengths those of `length`.
+shrunk() {
+    local word option=
 
-    runs+=("$run")
-    model[$run]="--batch $(size 16) $*"
-    if $quick; then
-        length='--tokens 4096 --eval-every 8 --eval-tokens 1024 --log-every 4'
-    else
-        length='--tokens 5M --eval-every 500 --eval-tokens 262144 --log-every 20'
-    fi
-    for ((seed = 1; seed <= seeds; seed++)); do
-        folder=$out/runs/$run/$seed
-        [[ ! -e $folder/finished ]] || continue
-        line="$data $length ${model[$run]} --seed $seed"
-        twin=$(grep -rlxF -e "$line" --include=finished "$home"/*/runs | head -n 1 || true)
-        if [[ -n $twin ]]; then
-            rm -rf "$folder" && mkdir -p "${folder%/*}" && cp -al "${twin%/*}" "$folder"
-            continue
+    for word; do
+        if $quick; then
+            case $option in
+                --dim | --n-keys | --topk) word=$((word / 8)) ;;
+                --tokens) word=${length[1]} ;;
+            esac
         fi
-        echo "$run, seed $seed" >&2
-        # shellcheck disable=SC2086 # lists of options
-        "$pkm" train --data $line --out "$folder" --resume --keep-checkpoints 1
-        rm -rf "$folder/checkpoints" # the links beside it keep the model
-        echo "$line" >"$folder/finished"
+        echo "$word"
+        option=$word
     done
 }
 
-# Tokens/s of training and scoring on random tokens: medians of rounds in which all models take
-# turns, as runs that the day lies between cannot be compared.
-speed() {
-    local rounds=3 round run what file
+# run NAME CORPUS OPTIONS...: options given here win over those of `length`. A run that another recipe
+# has finished with the same options is taken over. Of a finished one the model and the log are kept.
+run() {
+    local run=$1 corpus=$2 seed folder options
+    shift 2
 
-    if $quick; then rounds=1; fi
+    mapfile -t options < <(shrunk "$@")
+    runs+=("$run")
+    model[$run]=${options[*]}
+    for ((seed = 1; seed <= seeds; seed++)); do
+        folder=$out/runs/$run/$seed
+        [[ ! -e $folder/finished ]] || continue
+        train "$folder" "$corpus" "${length[@]}" "${options[@]}" --seed "$seed"
+    done
+}
+
+# train FOLDER CORPUS OPTIONS...
+train() {
+    local folder=$1 corpus=$2 twin
+    shift 2
+
+    twin=$(grep -rlxF -e "$corpus $*" --include=finished "$home"/*/runs | head -n 1 || true)
+    if [[ -n $twin ]]; then
+        rm -rf "$folder" && mkdir -p "${folder%/*}" && cp -al "${twin%/*}" "$folder"
+        return
+    fi
+    echo "== ${folder#"$home"/}" >&2
+    "$pkm" train --data "$home/$corpus/data" --out "$folder" --resume --keep-checkpoints 1 "$@"
+    echo "$corpus $*" >"$folder/finished"
+    rm -rf "$folder/checkpoints" # links beside it keep the model
+}
+
+# timed NAME OPTIONS...: a row of the table that is timed, not trained.
+timed() {
+    local options
+
+    mapfile -t options < <(shrunk "${@:2}")
+    runs+=("$1")
+    model[$1]=${options[*]}
+}
+
+# Tokens/s of training and scoring random tokens, in rounds in which all models take turns: speeds
+# of runs that hours lie between cannot be compared.
+speed() {
+    local rounds=3 vocab_size=4096 round run what file
+
+    if $quick; then rounds=1 vocab_size=512; fi
     for ((round = 1; round <= rounds; round++)); do
         for run in "${runs[@]}"; do
             for what in train score; do
@@ -110,7 +141,7 @@ speed() {
                 touch "$file"
                 [[ $(wc -l <"$file") -lt $round ]] || continue
                 # shellcheck disable=SC2086 # a list of options
-                "$pkm" bench "$what" --json --vocab-size "$(size 4096)" ${model[$run]} |
+                "$pkm" bench "$what" --json --vocab-size $vocab_size --batch "${length[-1]}" ${model[$run]} |
                     jq -c 'select(.figure == "step" or .figure == "score") |
                         {tok_per_s: .items_per_s, flops: (.flops / .items)}' >>"$file"
             done
@@ -118,7 +149,7 @@ speed() {
     done
 }
 
-# A line of JSON for each finished training: what its log, its model and the timings tell.
+# A line of JSON for each training: what its log, its model and the timings tell.
 figures() {
     local run seed folder
 
@@ -126,25 +157,28 @@ figures() {
         for ((seed = 1; seed <= seeds; seed++)); do
             folder=$out/runs/$run/$seed
             jq -cn --arg run "$run" --arg paper "${paper[$run]:-}" \
-                --slurpfile log "$folder/metrics.jsonl" \
-                --slurpfile model <("$pkm" inspect "$folder" --json) \
+                --slurpfile log <(cat "$folder/metrics.jsonl" || true) \
+                --slurpfile model <("$pkm" inspect "$folder" --json || true) \
                 --slurpfile train "$out/speed/$run.train" --slurpfile score "$out/speed/$run.score" '
                 def median(key): map(key) | sort | .[length / 2 | floor];
                 ($log | map(select(.val_loss)) | last) + {$run, $paper,
                     parameters: $model[0].parameters,
                     train: ($train | median(.tok_per_s)), score: ($score | median(.tok_per_s)),
-                    flops: $train[0].flops}'
+                    train_flops: $train[0].flops, score_flops: $score[0].flops}'
         done
     done
 }
 
 # table.md of the figures, plot.svg and report.html of the runs.
 tables() {
-    local folders=("${runs[@]/#/$out/runs/}")
+    local run trained=()
 
     speed
     figures >"$out/figures.jsonl"
     jq -rsf recipes/table.jq "$out/figures.jsonl" | tee "$out/table.md"
-    "$pkm" plot --over tokens -o "$out/plot.svg" "${folders[@]/%//1}"
+    for run in "${runs[@]}"; do
+        [[ ! -d $out/runs/$run/1 ]] || trained+=("$out/runs/$run/1")
+    done
+    "$pkm" plot --over tokens -o "$out/plot.svg" "${trained[@]}"
     "$pkm" report --over tokens -o "$out/report.html" "$out/runs"
 }
