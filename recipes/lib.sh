@@ -5,7 +5,7 @@
 #   recipe "$@"                  reads the command line, builds, makes the folders
 #   corpus linux                 makes a data set
 #   run NAME CORPUS OPTIONS...   trains a model from every seed
-#   tables                       times all models in turn; table.md, plot.svg, report.html
+#   tables                       times all models in turn; table, plot and page of all runs
 #
 # and can be stopped and called again at any point: what is finished is not done again.
 set -euo pipefail
@@ -87,19 +87,22 @@ shrunk() {
     done
 }
 
+# folder NAME SEED: of a run; the name is also what plots say.
+folder() {
+    echo "$out/runs/$1$([[ $2 == 1 ]] || echo ", seed $2")"
+}
+
 # run NAME CORPUS OPTIONS...: options given here win over those of `length`. A run that another recipe
 # has finished with the same options is taken over. Of a finished one the model and the log are kept.
 run() {
-    local run=$1 corpus=$2 seed folder options
+    local run=$1 corpus=$2 seed options
     shift 2
 
     mapfile -t options < <(shrunk "$@")
     runs+=("$run")
     model[$run]=${options[*]}
     for ((seed = 1; seed <= seeds; seed++)); do
-        folder=$out/runs/$run/$seed
-        [[ ! -e $folder/finished ]] || continue
-        train "$folder" "$corpus" "${length[@]}" "${options[@]}" --seed "$seed"
+        train "$(folder "$run" "$seed")" "$corpus" "${length[@]}" "${options[@]}" --seed "$seed"
     done
 }
 
@@ -108,9 +111,10 @@ train() {
     local folder=$1 corpus=$2 twin
     shift 2
 
+    [[ ! -e $folder/finished ]] || return 0
     twin=$(grep -rlxF -e "$corpus $*" --include=finished "$home"/*/runs | head -n 1 || true)
     if [[ -n $twin ]]; then
-        rm -rf "$folder" && mkdir -p "${folder%/*}" && cp -al "${twin%/*}" "$folder"
+        rm -rf "$folder" && cp -al "${twin%/*}" "$folder"
         return
     fi
     echo "== ${folder#"$home"/}" >&2
@@ -149,13 +153,13 @@ speed() {
     done
 }
 
-# A line of JSON for each training: what its log, its model and the timings tell.
+# figures RUN...: a line of JSON for each training: what its log, its model and the timings tell.
 figures() {
     local run seed folder
 
-    for run in "${runs[@]}"; do
+    for run; do
         for ((seed = 1; seed <= seeds; seed++)); do
-            folder=$out/runs/$run/$seed
+            folder=$(folder "$run" "$seed")
             jq -cn --arg run "$run" --arg paper "${paper[$run]:-}" \
                 --slurpfile log <(cat "$folder/metrics.jsonl" || true) \
                 --slurpfile model <("$pkm" inspect "$folder" --json || true) \
@@ -169,16 +173,22 @@ figures() {
     done
 }
 
-# table.md of the figures, plot.svg and report.html of the runs.
-tables() {
-    local run trained=()
+# draw NAME RUN...: NAME.jsonl, NAME.md and NAME.svg: figures, table and plot of these runs.
+draw() {
+    local name=$1 run trained=()
+    shift
 
-    speed
-    figures >"$out/figures.jsonl"
-    jq -rsf recipes/table.jq "$out/figures.jsonl" | tee "$out/table.md"
-    for run in "${runs[@]}"; do
-        [[ ! -d $out/runs/$run/1 ]] || trained+=("$out/runs/$run/1")
+    figures "$@" >"$out/$name.jsonl"
+    jq -rsf recipes/table.jq "$out/$name.jsonl" | tee "$out/$name.md"
+    for run; do
+        [[ ! -d $out/runs/$run ]] || trained+=("$out/runs/$run")
     done
-    "$pkm" plot --over tokens -o "$out/plot.svg" "${trained[@]}"
+    [[ ${#trained[@]} -eq 0 ]] || "$pkm" plot --over tokens -o "$out/$name.svg" "${trained[@]}"
+}
+
+# Times all runs, then all.jsonl, all.md and all.svg of them, and their page, report.html.
+tables() {
+    speed
+    draw all "${runs[@]}"
     "$pkm" report --over tokens -o "$out/report.html" "$out/runs"
 }
