@@ -15,7 +15,9 @@ static const pkm_option rows[] = {
      .offset = offsetof(plot_options, out),
      .min = 1,
      .unit = "FILE",
-     .help = "where the picture goes: a name that ends in .svg or .png; -o FILE is short for it"},
+     .help =
+         "where the picture goes: a name that ends in .svg, or in .png, which needs cairo to be "
+         "installed; -o FILE is short for it"},
     {.name = "over",
      .type = PKM_OPTION_CHOICE,
      .offset = offsetof(plot_options, over),

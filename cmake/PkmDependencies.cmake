@@ -8,13 +8,12 @@ find_package(ZLIB ${PKM_FIND})
 find_package(Threads ${PKM_FIND})
 pkg_check_modules(JANSSON ${PKM_FIND} IMPORTED_TARGET jansson>=2.13)
 pkg_check_modules(UTF8PROC ${PKM_FIND} IMPORTED_TARGET libutf8proc>=2.5)
-pkg_check_modules(CAIRO ${PKM_FIND} IMPORTED_TARGET cairo-svg>=1.16 cairo-png)
 pkg_check_modules(XXHASH ${PKM_FIND} IMPORTED_TARGET libxxhash>=0.8)
 
 add_library(pkm::dependencies INTERFACE IMPORTED)
 target_link_libraries(pkm::dependencies INTERFACE
-    OpenMP::OpenMP_C ZLIB::ZLIB PkgConfig::CAIRO PkgConfig::JANSSON PkgConfig::UTF8PROC PkgConfig::XXHASH
-    Threads::Threads m)
+    OpenMP::OpenMP_C ZLIB::ZLIB PkgConfig::JANSSON PkgConfig::UTF8PROC PkgConfig::XXHASH
+    Threads::Threads ${CMAKE_DL_LIBS} m)
 if(PKM_DENSE STREQUAL "onednn")
     # Not through oneDNN's own package: Debian's fails where OpenCL is missing, which pkm has no use for.
     find_path(PKM_DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h)

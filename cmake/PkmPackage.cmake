@@ -53,6 +53,7 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${PKM_DEB_LIBRARY})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS libcairo2) # loaded to draw a PNG
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/triggers)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "language models with product-key memories: library
 Trains and runs transformers in which a product-key memory layer, a large
@@ -64,7 +65,7 @@ This package contains the shared library.")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME ${PKM_DEB_DEV})
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_SHLIBDEPS OFF)
-set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "${PKM_DEB_LIBRARY} (= ${PKM_DEB_VERSION}), libcairo2-dev, \
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "${PKM_DEB_LIBRARY} (= ${PKM_DEB_VERSION}), \
 libdnnl-dev, libjansson-dev, libutf8proc-dev, libxxhash-dev, zlib1g-dev")
 set(CPACK_COMPONENT_DEV_DESCRIPTION "language models with product-key memories: development
 Headers, static library, pkg-config and CMake packages of libpkm, which
@@ -72,6 +73,7 @@ trains and runs transformers with product-key memory layers.")
 
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME ${PKM_DEB_TOOL})
 set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_TOOL_PACKAGE_RECOMMENDS libcairo2)
 set(CPACK_COMPONENT_TOOL_DESCRIPTION "language models with product-key memories: tool
 Makes a tokenizer and a data set from files, trains GPT-2 models with or
 without product-key memory layers on ordinary processors, evaluates them and

@@ -24,7 +24,8 @@ enum { PKM_REPORT_RUNS = 256 }; /* most runs in a picture */
  *
  * Memory:  at most 2048 points of each figure; of longer runs the means of neighbours
  * Errors:  PKM_ERR_ARG for another ending, n_runs out of range, or runs that logged nothing;
- *          PKM_ERR_FORMAT names file and line; PKM_ERR_IO; PKM_ERR_NOMEM
+ *          PKM_ERR_FORMAT names file and line; PKM_ERR_UNSUPPORTED if a .png is asked for and
+ *          libcairo.so.2 cannot be loaded; PKM_ERR_IO; PKM_ERR_NOMEM
  * Threads: any thread
  * Since:   0.1
  */

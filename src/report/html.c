@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/html.h"
 
-#include <string.h>
+#include "report/markup.h"
 
 static const char style[] =
     ":root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--paper:#fff;--card:#f6f8fa;"
     "--edge:#d8dee4;--mark:#0072b2}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa4af;--paper:#0f1317;"
     "--card:#171c22;--edge:#2c333b;--mark:#56b4e9}"
-    ".panel svg,.swatch{filter:brightness(1.25)}}"
+    ".panel>svg,.swatch{filter:brightness(1.25)}}"
     "*{box-sizing:border-box}"
     "body{margin:0 auto;max-width:1240px;padding:24px 16px 48px;background:var(--paper);"
     "color:var(--ink);font:15px/1.5 system-ui,sans-serif}"
@@ -30,11 +30,11 @@ static const char style[] =
     ".small{font-size:13px;color:var(--soft)}"
     ".legend{display:flex;flex-wrap:wrap;gap:4px 18px;margin:0 0 12px;padding:0;list-style:none;"
     "font-size:14px}"
-    ".swatch{width:26px;height:8px;margin-right:7px;vertical-align:middle}"
+    ".swatch{margin-right:7px}.swatch svg{vertical-align:middle}"
     ".panels{display:grid;gap:14px;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr))}"
     ".panel{background:var(--card);border:1px solid var(--edge);border-radius:8px;padding:4px}"
-    ".panel svg{display:block;width:100%;height:auto;color:var(--ink)}"
+    ".panel>svg{display:block;width:100%;height:auto;color:var(--ink);font-family:inherit}"
     "details{margin:14px 0}summary{cursor:pointer;font-weight:600;padding:4px 0}";
 
 pkm_status pkm_html_begin(pkm_strbuf *out, const char *title)
@@ -42,105 +42,39 @@ pkm_status pkm_html_begin(pkm_strbuf *out, const char *title)
     PKM_TRY(pkm_strbuf_printf(
         out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>"));
-    PKM_TRY(pkm_html_text(out, title));
+    PKM_TRY(pkm_markup_text(out, title));
     return pkm_strbuf_printf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n", style);
-}
-
-pkm_status pkm_html_text(pkm_strbuf *out, const char *text)
-{
-    static const char special[] = "&<>\"'";
-    static const char *const replaced[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-
-    while (*text != '\0') {
-        size_t plain = strcspn(text, special);
-
-        PKM_TRY(pkm_strbuf_append(out, text, plain));
-        text += plain;
-        if (*text != '\0')
-            PKM_TRY(pkm_strbuf_printf(out, "%s", replaced[strchr(special, *text++) - special]));
-    }
-    return PKM_OK;
 }
 
 pkm_status pkm_html_swatch(pkm_strbuf *out, pkm_pen pen)
 {
-    const double *dash = pkm_dash[pen.dash];
-
-    PKM_TRY(pkm_strbuf_printf(out,
-                              "<svg class=\"swatch\" viewBox=\"0 0 26 8\" aria-hidden=\"true\">"
-                              "<path d=\"M0 4H26\" stroke=\"#%06x\" stroke-width=\"3\"",
-                              pen.color));
-    if (dash[0] > 0)
-        PKM_TRY(pkm_strbuf_printf(out, " stroke-dasharray=\"%g %g %g %g\"", dash[0], dash[1],
-                                  dash[2], dash[3]));
-    return pkm_strbuf_printf(out, "/></svg>");
-}
-
-/* What cairo writes, and what stands for it in a page; `own`: followed by the panel's prefix. */
-static const struct {
-    const char *find, *put;
-    bool own;
-} changes[] = {
-    {"<svg ", "<svg role=\"img\" ", false},
-    {"id=\"", "id=\"", true},
-    {"#", "#", true},
-    {"rgb(0%,0%,0%)", "currentColor", false},
-    {"rgb(0%, 0%, 0%)", "currentColor", false}, /* from version 1.18 on */
-};
-
-enum { N_CHANGES = sizeof changes / sizeof changes[0] };
-
-/* The change that begins at text; N_CHANGES: none does. */
-static int change_at(const char *text)
-{
-    int i = 0;
-
-    while (i < N_CHANGES && strncmp(text, changes[i].find, strlen(changes[i].find)) != 0)
-        i++;
-    return i;
-}
-
-/* svg from its element on, which an XML declaration precedes. */
-static pkm_status embed(pkm_strbuf *out, const char *svg, int number)
-{
-    const char *from = strstr(svg, "<svg "), *text = from;
-
-    if (from == NULL)
-        return pkm_fail(PKM_ERR_INTERNAL, "cairo wrote no <svg>");
-    while (*text != '\0') {
-        int change = change_at(text);
-
-        if (change == N_CHANGES) {
-            text++;
-            continue;
-        }
-        PKM_TRY(pkm_strbuf_append(out, from, (size_t)(text - from)));
-        PKM_TRY(pkm_strbuf_printf(out, "%s", changes[change].put));
-        if (changes[change].own)
-            PKM_TRY(pkm_strbuf_printf(out, "p%d-", number));
-        text += strlen(changes[change].find);
-        from = text;
-    }
-    return pkm_strbuf_append(out, from, (size_t)(text - from));
-}
-
-pkm_status pkm_html_panel(pkm_strbuf *out, const pkm_panel *panel, int number)
-{
-    enum { WIDTH = 390, HEIGHT = 260 }; /* as wide as a phone, so that letters keep their size */
-    pkm_strbuf svg = {0};
+    enum { WIDTH = 26, HEIGHT = 8 };
+    const double middle[][2] = {{0, HEIGHT / 2.0}, {WIDTH, HEIGHT / 2.0}};
     pkm_canvas *canvas;
     pkm_status status;
 
+    PKM_TRY(pkm_strbuf_printf(out, "<span class=\"swatch\">"));
+    PKM_TRY(pkm_canvas_create(&canvas, PKM_CANVAS_SVG, WIDTH, HEIGHT));
+    pen.width = 3;
+    pkm_canvas_line(canvas, pen, middle, 2);
+    status = pkm_canvas_finish(canvas, out);
+    pkm_canvas_destroy(canvas);
+    PKM_TRY(status);
+    return pkm_strbuf_printf(out, "</span>");
+}
+
+pkm_status pkm_html_panel(pkm_strbuf *out, const pkm_panel *panel)
+{
+    enum { WIDTH = 390, HEIGHT = 260 }; /* as wide as a phone, so that letters keep their size */
+    pkm_canvas *canvas;
+    pkm_status status;
+
+    PKM_TRY(pkm_strbuf_printf(out, "<div class=\"panel\" role=\"img\" aria-label=\"%s\">\n",
+                              panel->title));
     PKM_TRY(pkm_canvas_create(&canvas, PKM_CANVAS_SVG, WIDTH, HEIGHT));
     pkm_panel_draw(panel, canvas, (pkm_frame){0, 0, WIDTH, HEIGHT});
-    status = pkm_canvas_finish(canvas, &svg);
+    status = pkm_canvas_finish(canvas, out);
     pkm_canvas_destroy(canvas);
-    if (status == PKM_OK)
-        status = pkm_strbuf_printf(out, "<div class=\"panel\" aria-label=\"%s\">\n", panel->title);
-    if (status == PKM_OK)
-        status = embed(out, svg.data, number);
-    if (status == PKM_OK)
-        status = pkm_strbuf_printf(out, "</div>\n");
-    pkm_strbuf_release(&svg);
-    return status;
+    PKM_TRY(status);
+    return pkm_strbuf_printf(out, "</div>\n");
 }

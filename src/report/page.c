@@ -11,6 +11,7 @@
 #include "pkm/train.h"
 #include "report/figure.h"
 #include "report/html.h"
+#include "report/markup.h"
 #include "report/page_table.h"
 #include "report/run_list.h"
 
@@ -71,7 +72,7 @@ static pkm_status write_legend(pkm_strbuf *out, const report_page *page)
     for (int i = 0; i < page->runs.count; i++) {
         PKM_TRY(pkm_strbuf_printf(out, "<li>"));
         PKM_TRY(pkm_html_swatch(out, pkm_figure_pen(i, 0)));
-        PKM_TRY(pkm_html_text(out, page->logs[i].name));
+        PKM_TRY(pkm_markup_text(out, page->logs[i].name));
         PKM_TRY(pkm_strbuf_printf(out, "</li>\n"));
     }
     return pkm_strbuf_printf(out, "</ul>\n");
@@ -89,7 +90,7 @@ static pkm_status write_curves(pkm_strbuf *out, const report_page *page, bool to
     if (status == PKM_OK)
         status = pkm_strbuf_printf(out, "<div class=\"panels\">\n");
     for (int i = 0; i < figure.n_panels && status == PKM_OK; i++)
-        status = pkm_html_panel(out, &figure.panels[i], i);
+        status = pkm_html_panel(out, &figure.panels[i]);
     if (status == PKM_OK)
         status = pkm_strbuf_printf(out, "</div>\n");
     if (status == PKM_OK && figure.n_memories > 1)
@@ -124,7 +125,7 @@ static pkm_status write(pkm_strbuf *out, const report_page *page, bool tokens)
 
     PKM_TRY(pkm_html_begin(out, page->title));
     PKM_TRY(pkm_strbuf_printf(out, "<h1>"));
-    PKM_TRY(pkm_html_text(out, page->title));
+    PKM_TRY(pkm_markup_text(out, page->title));
     PKM_TRY(pkm_strbuf_printf(out, "</h1>\n<p>%d run%s, by pkm %s</p>\n<h2>Results</h2>\n", n,
                               n == 1 ? "" : "s", pkm_version()));
     PKM_TRY(pkm_page_figures(out, page->logs, page->facts, n));

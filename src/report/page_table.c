@@ -7,6 +7,7 @@
 #include "pkm/train.h"
 #include "report/figure.h"
 #include "report/html.h"
+#include "report/markup.h"
 
 /* One row of the table of figures. */
 typedef struct run_row {
@@ -168,7 +169,7 @@ static pkm_status name_cell(pkm_strbuf *out, const pkm_run_log *logs, int run)
 {
     PKM_TRY(pkm_strbuf_printf(out, "<tr><th scope=\"row\">"));
     PKM_TRY(pkm_html_swatch(out, pkm_figure_pen(run, 0)));
-    PKM_TRY(pkm_html_text(out, logs[run].name));
+    PKM_TRY(pkm_markup_text(out, logs[run].name));
     return pkm_strbuf_printf(out, "</th>");
 }
 
@@ -215,7 +216,7 @@ pkm_status pkm_page_figures(pkm_strbuf *out, const pkm_run_log *logs, const pkm_
 static pkm_status setting_cell(pkm_strbuf *out, const char *text)
 {
     PKM_TRY(pkm_strbuf_printf(out, "<td>"));
-    PKM_TRY(pkm_html_text(out, text == NULL ? "–" : text[0] == '\0' ? "none" : text));
+    PKM_TRY(pkm_markup_text(out, text == NULL ? "–" : text[0] == '\0' ? "none" : text));
     return pkm_strbuf_printf(out, "</td>");
 }
 
@@ -247,7 +248,7 @@ pkm_status pkm_page_settings(pkm_strbuf *out, const pkm_run_log *logs, const pkm
     PKM_TRY(pkm_strbuf_printf(out, "<div class=\"scroll\"><table>\n<thead><tr><th>Setting</th>"));
     for (int i = 0; i < n_runs; i++) {
         PKM_TRY(pkm_strbuf_printf(out, "<th scope=\"col\">"));
-        PKM_TRY(pkm_html_text(out, logs[i].name));
+        PKM_TRY(pkm_markup_text(out, logs[i].name));
         PKM_TRY(pkm_strbuf_printf(out, "</th>"));
     }
     PKM_TRY(pkm_strbuf_printf(out, "</tr></thead>\n<tbody>\n"));

@@ -7,8 +7,9 @@
 #include "base/size.h"
 #include "report/series.h"
 
-static const double title_size = 13, text_size = 11; /* of letters */
-static const double text_strength = 0.75;
+static const pkm_lettering title = {.size = 13, .alpha = 1, .bold = true};
+static const pkm_lettering centred = {.size = 11, .alpha = 0.75, .align = PKM_MIDDLE};
+static const pkm_lettering at_right = {.size = 11, .alpha = 0.75, .align = PKM_RIGHT};
 
 pkm_status pkm_panel_add(pkm_panel *panel, double (**points)[2], int64_t n, pkm_pen pen, bool dots)
 {
@@ -54,8 +55,7 @@ static void draw_ticks(const pkm_panel *panel, pkm_canvas *canvas, pkm_frame inn
         pkm_canvas_line(canvas, grid, (const double[][2]){{inner.x, y}, {inner.x + inner.width, y}},
                         2);
         pkm_axis_format(&panel->y, ticks[i], text, sizeof text);
-        pkm_canvas_text(canvas, inner.x - 6, y + 4, text, text_size, PKM_RIGHT, false,
-                        text_strength);
+        pkm_canvas_text(canvas, inner.x - 6, y + 4, text, at_right);
     }
     n = pkm_axis_ticks(&panel->x, 6, ticks);
     for (int i = 0; i < n; i++) {
@@ -63,7 +63,7 @@ static void draw_ticks(const pkm_panel *panel, pkm_canvas *canvas, pkm_frame inn
 
         pkm_canvas_line(canvas, grid, (const double[][2]){{x, inner.y}, {x, bottom}}, 2);
         pkm_axis_format(&panel->x, ticks[i], text, sizeof text);
-        pkm_canvas_text(canvas, x, bottom + 15, text, text_size, PKM_MIDDLE, false, text_strength);
+        pkm_canvas_text(canvas, x, bottom + 15, text, centred);
     }
 }
 
@@ -90,13 +90,12 @@ void pkm_panel_draw(const pkm_panel *panel, pkm_canvas *canvas, pkm_frame frame)
     const double foot = inner.y + inner.height;
     const pkm_pen axis = {.alpha = 0.5, .width = 1};
 
-    pkm_canvas_text(canvas, inner.x, frame.y + 17, panel->title, title_size, PKM_LEFT, true, 1);
+    pkm_canvas_text(canvas, inner.x, frame.y + 17, panel->title, title);
     draw_ticks(panel, canvas, inner);
     pkm_canvas_line(canvas, axis,
                     (const double[][2]){{inner.x, foot}, {inner.x + inner.width, foot}}, 2);
     if (panel->x.label != NULL)
-        pkm_canvas_text(canvas, inner.x + inner.width, foot + 30, panel->x.label, text_size,
-                        PKM_RIGHT, false, text_strength);
+        pkm_canvas_text(canvas, inner.x + inner.width, foot + 30, panel->x.label, at_right);
     /* A dot on the edge is seen whole. */
     pkm_canvas_clip(canvas, inner.x, inner.y - 3, inner.width + 4, inner.height + 6);
     for (int i = 0; i < panel->n_curves; i++)

@@ -47,7 +47,8 @@ static void draw_legend(pkm_canvas *canvas, const legend *plan, const pkm_run_lo
         pen.width = 2.5;
         pkm_canvas_line(canvas, pen, (const double[][2]){{x, y}, {x + 24, y}}, 2);
         pkm_canvas_clip(canvas, x, y - ROW, width - 6, 2.0 * ROW);
-        pkm_canvas_text(canvas, x + 31, y + 4, logs[i].name, 12, PKM_LEFT, false, 1);
+        pkm_canvas_text(canvas, x + 31, y + 4, logs[i].name,
+                        (pkm_lettering){.size = 12, .alpha = 1});
         pkm_canvas_unclip(canvas);
     }
 }
@@ -68,8 +69,8 @@ static pkm_status draw(pkm_strbuf *out, const pkm_figure *figure, const pkm_run_
     draw_legend(canvas, &plan, logs, n_logs);
     if (several)
         pkm_canvas_text(canvas, MARGIN, MARGIN + ROW * plan.rows + 13,
-                        "Further memories of a run are dashed, dotted, dash-dotted.", 11, PKM_LEFT,
-                        false, 0.75);
+                        "Further memories of a run are dashed, dotted, dash-dotted.",
+                        (pkm_lettering){.size = 11, .alpha = 0.75});
     for (int i = 0; i < figure->n_panels; i++) {
         int row = i / 2, column = i % 2;
 

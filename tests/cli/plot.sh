@@ -24,6 +24,16 @@ cmp -s tokens.svg steps.svg && fail "--over tokens changes nothing"
 check 0 memory.png plot runs/memory -o memory.png
 [ "$(head -c 8 memory.png | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || fail "memory.png is no PNG"
 
+# Only a PNG needs cairo, and says so where it is missing, here a file that is no library.
+mkdir without
+echo none >without/libcairo.so.2
+export LD_LIBRARY_PATH="$PWD/without"
+check 1 'PNG needs cairo (Debian: libcairo2; SVG needs nothing)' plot runs/memory -o missing.png
+[ ! -e missing.png ] || fail "a picture although there is no cairo"
+check 0 '' plot runs/memory -o missing.svg
+check 0 '' report runs -o missing.html
+unset LD_LIBRARY_PATH
+
 check 0 runs/report.html report runs
 cp runs/report.html page.html
 check 0 again.html report runs/ -o again.html

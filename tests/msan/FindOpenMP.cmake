@@ -4,6 +4,5 @@
 add_library(pkm_uninstrumented STATIC ${CMAKE_SOURCE_DIR}/tests/msan/uninstrumented.c)
 target_include_directories(pkm_uninstrumented PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(pkm_uninstrumented PRIVATE _GNU_SOURCE)
-target_link_libraries(pkm_uninstrumented PRIVATE PkgConfig::CAIRO)
 add_library(OpenMP::OpenMP_C ALIAS pkm_uninstrumented)
 set(OpenMP_FOUND TRUE)

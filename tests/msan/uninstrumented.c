@@ -9,7 +9,6 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#include <cairo-svg.h>
 #include <jansson.h>
 #include <sanitizer/msan_interface.h>
 #include <utf8proc.h>
@@ -67,35 +66,6 @@ utf8proc_ssize_t utf8proc_iterate(const utf8proc_uint8_t *text, utf8proc_ssize_t
     __msan_check_mem_is_initialized(text, (size_t)bytes);
     __msan_unpoison(code, sizeof *code);
     return NEXT(utf8proc_iterate)(text, bytes, code);
-}
-
-/* What cairo draws is handed to this; pictures are made one at a time. */
-static cairo_write_func_t picture_sink;
-
-static cairo_status_t take_picture(void *user, const unsigned char *data, unsigned int bytes)
-{
-    __msan_unpoison(data, bytes);
-    return picture_sink(user, data, bytes);
-}
-
-cairo_surface_t *cairo_svg_surface_create_for_stream(cairo_write_func_t write, void *user,
-                                                     double width, double height)
-{
-    picture_sink = write;
-    return NEXT(cairo_svg_surface_create_for_stream)(take_picture, user, width, height);
-}
-
-cairo_status_t cairo_surface_write_to_png_stream(cairo_surface_t *surface, cairo_write_func_t write,
-                                                 void *user)
-{
-    picture_sink = write;
-    return NEXT(cairo_surface_write_to_png_stream)(surface, take_picture, user);
-}
-
-void cairo_text_extents(cairo_t *cairo, const char *text, cairo_text_extents_t *extents)
-{
-    NEXT(cairo_text_extents)(cairo, text, extents);
-    __msan_unpoison(extents, sizeof *extents);
 }
 
 static void *zeroed(size_t bytes)
