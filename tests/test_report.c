@@ -167,6 +167,43 @@ static void test_page(void **state)
     pkm_free(target);
 }
 
+/* Runs are in the order of their numbers; each name is also that of a run's row. */
+static void test_order(void **state)
+{
+    static const char *const sorted[] = {
+        "0",
+        "1/run2",
+        "1/run10",
+        "1-a",
+        "9007199254740992",
+        "9007199254740993",
+        "run",
+        "run-1",
+        "run02",
+        "run2",
+        "run2a",
+        "run2b1",
+        "run10",
+        "runs",
+    };
+    enum { N = sizeof sorted / sizeof sorted[0] };
+    char *page, *at, name[64];
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "order/%s", sorted[(i + 5) % N]);
+        make_run(name, 1);
+    }
+    page = at = report("order");
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, ">%s</th>", sorted[i]);
+        at = strstr(at, name);
+        if (at == NULL)
+            fail_msg("%s does not come behind %s", sorted[i], sorted[i > 0 ? i - 1 : 0]);
+    }
+    pkm_free(page);
+}
+
 /* A folder that is a run itself. */
 static void test_one_run(void **state)
 {
@@ -248,8 +285,8 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plot),    cmocka_unit_test(test_refused), cmocka_unit_test(test_page),
-        cmocka_unit_test(test_one_run), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_plot),  cmocka_unit_test(test_refused), cmocka_unit_test(test_page),
+        cmocka_unit_test(test_order), cmocka_unit_test(test_one_run), cmocka_unit_test(test_faults),
     };
 
     return cmocka_run_group_tests(tests, the_world_create, the_world_destroy);

@@ -35,7 +35,8 @@ PKM_API pkm_status pkm_plot(const char *path, const char *const *runs, int n_run
  * Writes one HTML page on all runs below a folder: a table of their final figures, curves, and the
  * settings, first those in which the runs differ. The page needs no other file.
  *
- * Runs are the folders with a metrics.jsonl, at most 8 levels deep; links are not followed.
+ * Runs are the folders with a metrics.jsonl, at most 8 levels deep; links are not followed. They are
+ * sorted by name, numbers by size: run2, run10.
  *
  * Memory:  as pkm_plot
  * Errors:  those of pkm_plot; PKM_ERR_ARG if there is no run

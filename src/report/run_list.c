@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/run_list.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/file.h"
 
@@ -16,6 +19,45 @@ static pkm_status is_run(bool *out, const char *dir)
     return PKM_OK;
 }
 
+/* The number at *text, without zeros before it, and how many digits it has; *text: behind it. */
+static const char *take_number(const char **text, size_t *digits)
+{
+    const char *number = *text + strspn(*text, "0");
+
+    *digits = strspn(number, "0123456789");
+    *text = number + *digits;
+    return number;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* By bytes, but digits as the number they are, however long: run2, run10. Names that differ only in
+ * zeros before a number are in the order of their bytes. */
+static int by_number(const void *left, const void *right)
+{
+    const char *whole_a = *(char *const *)left, *whole_b = *(char *const *)right;
+    const char *a = whole_a, *b = whole_b;
+
+    while (*a != '\0' && *b != '\0') {
+        int order;
+
+        if (is_digit(*a) && is_digit(*b)) {
+            size_t n, m;
+            const char *number_a = take_number(&a, &n), *number_b = take_number(&b, &m);
+
+            order = n != m ? (n > m) - (n < m) : memcmp(number_a, number_b, n);
+        } else {
+            order = (unsigned char)*a++ - (unsigned char)*b++;
+        }
+        if (order != 0)
+            return order;
+    }
+    return *a != *b ? (*a != '\0') - (*b != '\0') : strcmp(whole_a, whole_b);
+}
+
 static pkm_status search(pkm_run_list *list, const char *dir, int depth);
 
 static pkm_status search_below(pkm_run_list *list, const char *dir, int depth)
@@ -24,6 +66,8 @@ static pkm_status search_below(pkm_run_list *list, const char *dir, int depth)
     pkm_status status = pkm_directory_list(&names, dir);
 
     PKM_TRY(status);
+    if (names.count > 0)
+        qsort(names.name, names.count, sizeof *names.name, by_number);
     for (size_t i = 0; i < names.count && status == PKM_OK; i++) {
         char *path;
 

@@ -7,7 +7,7 @@
 #include "pkm/report.h"
 
 typedef struct pkm_run_list {
-    char *paths[PKM_REPORT_RUNS]; /* [count], sorted */
+    char *paths[PKM_REPORT_RUNS]; /* [count], in each folder sorted by name, numbers by size */
     int count;
 } pkm_run_list;
 
