@@ -51,6 +51,45 @@ static void test_files(void **state)
     check_files("files", "0000000000.pkm 0000000010.pkm");
 }
 
+typedef struct move {
+    char *from, *to;
+    int warnings;
+} move;
+
+static int move_run(const pkm_train_event *event, void *user)
+{
+    move *m = user;
+
+    m->warnings += event->kind == PKM_EVENT_WARNING;
+    if (event->kind == PKM_EVENT_STEP && event->step == 7)
+        assert_int_equal(rename(m->from, m->to), 0);
+    return 0;
+}
+
+/* A run folder that is moved away takes its file along; what comes is in one of the new folder, as
+ * that of metrics.jsonl is. */
+static void test_moved_folder(void **state)
+{
+    static const char *const saving[] = {"tensorboard",      "true", "eval_every", "0",
+                                         "checkpoint_every", "5",    NULL};
+    move m = {.from = small_world_run(&the_world, "here"),
+              .to = small_world_run(&the_world, "there")};
+    size_t bytes;
+
+    (void)state;
+    check_ok(small_train_watched(&the_world, m.from, false, move_run, &m, saving));
+    assert_int_equal(m.warnings, 1);
+    check_files("there", "0000000000.pkm");
+    check_files("here", "0000000010.pkm");
+    pkm_free(small_run_file(&the_world, "here", "metrics.jsonl", &bytes));
+    assert_true(bytes > 0);
+    pkm_free(small_run_file(&the_world, "here", "tensorboard/events.out.tfevents.0000000010.pkm",
+                            &bytes));
+    assert_true(bytes > 200); /* a head, and two steps */
+    pkm_free(m.from);
+    pkm_free(m.to);
+}
+
 static void test_off_by_default(void **state)
 {
     char *path = small_run_path(&the_world, "off", "tensorboard");
@@ -80,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_moved_folder),
         cmocka_unit_test(test_off_by_default),
         cmocka_unit_test(test_link),
     };

@@ -103,7 +103,7 @@ static pkm_status rewind_run(pkm_trainer *trainer, pkm_recovery *recovery, pkm_s
     }
     trainer->state.rewinds = rewinds;
     trainer->batches.order = (uint32_t)rewinds;
-    return pkm_metrics_cut(&trainer->metrics, trainer->state.metrics_bytes);
+    return pkm_metrics_cut(&trainer->log.metrics, trainer->state.metrics_bytes);
 }
 
 pkm_status pkm_trainer_recover(pkm_trainer *trainer, pkm_recovery *out, pkm_status status,

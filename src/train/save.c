@@ -13,20 +13,21 @@ static pkm_status begin_anew(pkm_trainer *trainer)
 {
     pkm_train_state *state = &trainer->state;
     pkm_run_folder folder;
-    pkm_metrics metrics;
+    pkm_train_log log;
     int64_t missing;
     pkm_status status;
 
     PKM_TRY(pkm_run_folder_open(&folder, trainer->folder.dir, false));
-    status = pkm_metrics_open(&metrics, folder.dir, 0, &missing);
+    status = pkm_train_log_open(&log, folder.dir, trainer->values->tensorboard, 0, state->step,
+                                &missing);
     if (status != PKM_OK) {
         pkm_run_folder_close(&folder);
         return status;
     }
-    pkm_metrics_close(&trainer->metrics);
+    pkm_train_log_close(&trainer->log);
     pkm_run_folder_close(&trainer->folder);
     trainer->folder = folder;
-    trainer->metrics = metrics;
+    trainer->log = log;
     trainer->saved_step = trainer->saved_best_step = trainer->published_best = 0;
     trainer->saved_best_loss = INFINITY;
     if (state->best_step < state->step) {
@@ -48,8 +49,8 @@ static pkm_status save_checkpoint(pkm_trainer *trainer)
     PKM_TRY(pkm_run_folder_held(&trainer->folder, &held));
     if (!held)
         PKM_TRY(begin_anew(trainer));
-    PKM_TRY(pkm_metrics_sync(&trainer->metrics));
-    trainer->state.metrics_bytes = trainer->metrics.bytes;
+    PKM_TRY(pkm_metrics_sync(&trainer->log.metrics));
+    trainer->state.metrics_bytes = trainer->log.metrics.bytes;
     PKM_TRY(pkm_run_folder_step(&trainer->folder, &dir, trainer->state.step));
     status = pkm_checkpoint_save(dir, trainer->gpt, &trainer->state, trainer->tokenizer,
                                  trainer->tokenizer_bytes);

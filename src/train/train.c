@@ -87,12 +87,8 @@ static void update_rate(train_loop *loop)
 /* A line that cannot be written is left out: training goes on, and hears of it once. */
 static void log_line(train_loop *loop, const pkm_train_event *event)
 {
-    pkm_status status = pkm_metrics_write(&loop->trainer->metrics, event);
-    bool failed;
+    bool failed = pkm_train_log_write(&loop->trainer->log, event) != PKM_OK;
 
-    if (status == PKM_OK)
-        status = pkm_event_log_write(&loop->trainer->events, event);
-    failed = status != PKM_OK;
     if (failed && !loop->log_failed)
         pkm_trainer_warn(loop->trainer, pkm_last_error());
     loop->log_failed = failed;

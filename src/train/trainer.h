@@ -9,11 +9,10 @@
 #include "text/batches.h"
 #include "train/checkpoint.h"
 #include "train/collapse.h"
-#include "train/event_log.h"
-#include "train/metrics.h"
 #include "train/plan.h"
 #include "train/run_folder.h"
 #include "train/scorer.h"
+#include "train/train_log.h"
 
 typedef struct pkm_trainer {
     /* what was asked for */
@@ -41,8 +40,7 @@ typedef struct pkm_trainer {
 
     /* where it stands */
     pkm_run_folder folder;
-    pkm_metrics metrics;
-    pkm_event_log events;
+    pkm_train_log log;
     pkm_train_state state;
     double last_loss;                    /* of the last step */
     double val_loss;                     /* of the last evaluation, NaN before it */

@@ -151,13 +151,14 @@ static pkm_status check_plan(pkm_trainer *trainer)
     return PKM_OK;
 }
 
-static pkm_status open_metrics(pkm_trainer *trainer)
+static pkm_status open_log(pkm_trainer *trainer)
 {
+    const pkm_train_state *state = &trainer->state;
     char sentence[128];
     int64_t missing;
 
-    PKM_TRY(pkm_metrics_open(&trainer->metrics, trainer->folder.dir, trainer->state.metrics_bytes,
-                             &missing));
+    PKM_TRY(pkm_train_log_open(&trainer->log, trainer->folder.dir, trainer->values->tensorboard,
+                               state->metrics_bytes, state->step, &missing));
     if (missing > 0) {
         snprintf(sentence, sizeof sentence,
                  "metrics.jsonl lacks %lld bytes of what was logged up to this step",
@@ -194,9 +195,7 @@ static pkm_status create(pkm_trainer *trainer, const pkm_train_paths *paths,
     if (status == PKM_OK)
         status = pkm_resume_tensors(trainer, checkpoint, paths->init_from);
     if (status == PKM_OK)
-        status = open_metrics(trainer);
-    if (status == PKM_OK && trainer->values->tensorboard)
-        status = pkm_event_log_open(&trainer->events, paths->out, trainer->state.step);
+        status = open_log(trainer);
     /* What a process did not come to that ended between saving and removing. */
     if (status == PKM_OK && checkpoint != NULL)
         pkm_trainer_prune(trainer);
@@ -216,8 +215,6 @@ pkm_status pkm_trainer_create(pkm_trainer **out, const pkm_train_paths *paths,
     trainer->user = user;
     trainer->verify = paths->verify;
     trainer->folder.lock = -1;
-    trainer->metrics.fd = -1;
-    trainer->events.fd = -1;
     trainer->state.best_val_loss = INFINITY;
     trainer->val_loss = NAN;
     status = create(trainer, paths, options);
@@ -249,8 +246,7 @@ void pkm_trainer_destroy(pkm_trainer *trainer)
     pkm_data_close(trainer->train_data);
     pkm_data_close(trainer->val_data);
     pkm_free(trainer->tokenizer);
-    pkm_metrics_close(&trainer->metrics);
-    pkm_event_log_close(&trainer->events);
+    pkm_train_log_close(&trainer->log);
     pkm_run_folder_close(&trainer->folder);
     pkm_train_state_release(&trainer->state);
     pkm_options_destroy(trainer->options);
