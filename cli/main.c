@@ -130,8 +130,8 @@ static const cmd commands[] = {
     {
         .name = "report",
         .summary = "a page on all runs below a folder: table, curves, settings",
-        .about = "Writes one HTML page that needs no other file: the final figures of each run, "
-                 "the curves of pkm plot, and the settings, first those in which the runs differ. "
+        .about = "Writes one HTML page that needs no other file: of each run the settings that not "
+                 "all share and the final figures, the curves of pkm plot, and all settings. "
                  "Runs are the folders below DIR with a metrics.jsonl.",
         .run = cmd_report,
         .args = "DIR",

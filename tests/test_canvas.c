@@ -52,7 +52,9 @@ static void draw_letters(pkm_canvas *canvas)
 {
     pkm_canvas_fill(canvas, 0xffffff);
     pkm_canvas_clip(canvas, 1, 2, 3, 4);
+    pkm_canvas_begin_run(canvas, 7);
     pkm_canvas_dot(canvas, red, 1, 2, 3);
+    pkm_canvas_end_run(canvas);
     pkm_canvas_unclip(canvas);
     pkm_canvas_text(canvas, 1, 2, "<a> & \"ä\"",
                     (pkm_lettering){.size = 12, .alpha = 0.75, .align = PKM_RIGHT, .bold = true});
@@ -64,8 +66,9 @@ static void test_letters(void **state)
     check_svg(draw_letters,
               "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
               "<svg x=\"1\" y=\"2\" width=\"3\" height=\"4\" viewBox=\"1 2 3 4\">\n"
+              "<g data-run=\"7\">\n"
               "<circle cx=\"1.0\" cy=\"2.0\" r=\"3\" fill=\"#ff0000\" fill-opacity=\"0.5\"/>\n"
-              "</svg>\n"
+              "</g>\n</svg>\n"
               "<text x=\"1.0\" y=\"2.0\" font-size=\"12\" text-anchor=\"end\" "
               "font-weight=\"bold\" fill=\"currentColor\" fill-opacity=\"0.75\">"
               "&lt;a&gt; &amp; &quot;ä&quot;</text>\n");

@@ -18,7 +18,9 @@ static pkm_status draw(pkm_strbuf *out)
     pkm_canvas_fill(canvas, 0xffffff);
     pkm_canvas_clip(canvas, 0, 0, 25, 20);
     pkm_canvas_line(canvas, pen, points, 2);
+    pkm_canvas_begin_run(canvas, 0);
     pkm_canvas_dot(canvas, pen, 10, 10, 3);
+    pkm_canvas_end_run(canvas);
     pkm_canvas_unclip(canvas);
     for (pkm_align align = PKM_LEFT; align <= PKM_RIGHT; align++)
         pkm_canvas_text(canvas, 15, 12, "ä", (pkm_lettering){9, 1, align, align == PKM_LEFT});

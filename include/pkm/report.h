@@ -32,8 +32,9 @@ enum { PKM_REPORT_RUNS = 256 }; /* most runs in a picture */
 PKM_API pkm_status pkm_plot(const char *path, const char *const *runs, int n_runs, bool tokens);
 
 /**
- * Writes one HTML page on all runs below a folder: a table of their final figures, curves, and the
- * settings, first those in which the runs differ. The page needs no other file.
+ * Writes one HTML page on all runs below a folder: a table of the settings in which they differ and
+ * of their final figures, curves, and all settings. A run chosen in table, legend or curves stands
+ * out everywhere. The page needs no other file.
  *
  * Runs are the folders with a metrics.jsonl, at most 8 levels deep; links are not followed. They are
  * sorted by name, numbers by size: run2, run10.

@@ -54,3 +54,15 @@ void pkm_canvas_unclip(pkm_canvas *canvas)
 {
     canvas->kind->unclip(canvas);
 }
+
+void pkm_canvas_begin_run(pkm_canvas *canvas, int run)
+{
+    if (canvas->kind->begin_run != NULL)
+        canvas->kind->begin_run(canvas, run);
+}
+
+void pkm_canvas_end_run(pkm_canvas *canvas)
+{
+    if (canvas->kind->end_run != NULL)
+        canvas->kind->end_run(canvas);
+}

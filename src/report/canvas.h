@@ -53,5 +53,8 @@ void pkm_canvas_text(pkm_canvas *canvas, double x, double y, const char *text,
 /* What is drawn from here on shows only inside; until pkm_canvas_unclip. */
 void pkm_canvas_clip(pkm_canvas *canvas, double x, double y, double width, double height);
 void pkm_canvas_unclip(pkm_canvas *canvas);
+/* What is drawn in between is marked in an SVG as that of a run, data-run. */
+void pkm_canvas_begin_run(pkm_canvas *canvas, int run);
+void pkm_canvas_end_run(pkm_canvas *canvas);
 
 #endif

@@ -15,6 +15,8 @@ typedef struct pkm_canvas_kind {
     void (*text)(pkm_canvas *canvas, double x, double y, const char *text, pkm_lettering lettering);
     void (*clip)(pkm_canvas *canvas, double x, double y, double width, double height);
     void (*unclip)(pkm_canvas *canvas);
+    void (*begin_run)(pkm_canvas *canvas, int run); /* these NULL: the format knows no parts */
+    void (*end_run)(pkm_canvas *canvas);
 } pkm_canvas_kind;
 
 /* The first member of every canvas. */

@@ -152,6 +152,20 @@ static void unclip(pkm_canvas *canvas)
     keep(svg, pkm_strbuf_printf(&svg->text, "</svg>\n"));
 }
 
+static void begin_run(pkm_canvas *canvas, int run)
+{
+    svg_canvas *svg = (svg_canvas *)canvas;
+
+    keep(svg, pkm_strbuf_printf(&svg->text, "<g data-run=\"%d\">\n", run));
+}
+
+static void end_run(pkm_canvas *canvas)
+{
+    svg_canvas *svg = (svg_canvas *)canvas;
+
+    keep(svg, pkm_strbuf_printf(&svg->text, "</g>\n"));
+}
+
 const pkm_canvas_kind pkm_canvas_svg = {
     .create = create,
     .finish = finish,
@@ -162,4 +176,6 @@ const pkm_canvas_kind pkm_canvas_svg = {
     .text = text,
     .clip = clip,
     .unclip = unclip,
+    .begin_run = begin_run,
+    .end_run = end_run,
 };

@@ -21,14 +21,16 @@ static double as_perplexity(double loss)
     return exp(fmax(-300, fmin(loss, 300))); /* what an axis can show */
 }
 
+const char pkm_figure_further[] = "Further memories of a run are paler, with other dashes.";
+
 pkm_pen pkm_figure_pen(int run, int memory)
 {
     static const uint32_t colors[] = {0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9};
     enum { N_COLORS = sizeof colors / sizeof colors[0] };
 
     return (pkm_pen){.color = colors[run % N_COLORS],
-                     .alpha = 1,
-                     .width = 1.7,
+                     .alpha = memory == 0 ? 1 : 0.6,
+                     .width = memory == 0 ? 1.7 : 1.2,
                      .dash = (run / N_COLORS + memory) % PKM_DASHES};
 }
 
@@ -37,17 +39,18 @@ static double along(pkm_point point, bool tokens)
     return tokens ? point.tokens : point.step;
 }
 
-/* A dot at each point while they are few, but not on what stands in the background. */
-static pkm_status add_series(pkm_panel *panel, const pkm_series *series, bool tokens, pkm_pen pen,
-                             show_value show)
+/* A dot at each point while they are few, but not on what stands in the background, unless it is
+ * all there is. */
+static pkm_status add_series(pkm_panel *panel, const pkm_series *series, bool tokens, int run,
+                             pkm_pen pen, show_value show)
 {
     enum { FEW = 60 };
     double(*points)[2];
 
     if (series->count == 0)
         return PKM_OK;
-    PKM_TRY(pkm_panel_add(panel, &points, (int64_t)series->count, pen,
-                          series->count <= FEW && pen.alpha == 1));
+    PKM_TRY(pkm_panel_add(panel, &points, (int64_t)series->count, run, pen,
+                          series->count <= (pen.alpha == 1 ? FEW : 1)));
     for (size_t i = 0; i < series->count; i++) {
         points[i][0] = along(series->points[i], tokens);
         points[i][1] = show(series->points[i].value);
@@ -56,14 +59,15 @@ static pkm_status add_series(pkm_panel *panel, const pkm_series *series, bool to
 }
 
 /* Means over neighbours, a 40th of the run to either side. */
-static pkm_status add_smooth(pkm_panel *panel, const pkm_series *series, bool tokens, pkm_pen pen)
+static pkm_status add_smooth(pkm_panel *panel, const pkm_series *series, bool tokens, int run,
+                             pkm_pen pen)
 {
     size_t reach = series->count / 40;
     double(*points)[2];
 
     if (series->count == 0)
         return PKM_OK;
-    PKM_TRY(pkm_panel_add(panel, &points, (int64_t)series->count, pen, series->count == 1));
+    PKM_TRY(pkm_panel_add(panel, &points, (int64_t)series->count, run, pen, series->count == 1));
     for (size_t i = 0; i < series->count; i++) {
         size_t side = reach < i ? reach : i; /* the same to both, or the ends would lean */
 
@@ -75,13 +79,13 @@ static pkm_status add_smooth(pkm_panel *panel, const pkm_series *series, bool to
     return PKM_OK;
 }
 
-static pkm_status add_mass(pkm_panel *panel, const pkm_memory_log *memory, pkm_pen pen)
+static pkm_status add_mass(pkm_panel *panel, const pkm_memory_log *memory, int run, pkm_pen pen)
 {
     double(*points)[2];
 
     if (memory->n_ranks == 0)
         return PKM_OK;
-    PKM_TRY(pkm_panel_add(panel, &points, memory->n_ranks, pen, false));
+    PKM_TRY(pkm_panel_add(panel, &points, memory->n_ranks, run, pen, false));
     for (int i = 0; i < memory->n_ranks; i++) {
         points[i][0] = memory->rank[i];
         points[i][1] = memory->mass[i] > 1e-30 ? memory->mass[i] : 0; /* less is none */
@@ -95,10 +99,10 @@ static pkm_status add_memories(pkm_panel *panels, const pkm_run_log *log, int ru
         const pkm_memory_log *memory = &log->memories[i];
         pkm_pen pen = pkm_figure_pen(run, i);
 
-        PKM_TRY(add_series(&panels[USED], &memory->used, tokens, pen, as_it_is));
-        PKM_TRY(add_series(&panels[TOP1_USED], &memory->top1_used, tokens, pen, as_it_is));
-        PKM_TRY(add_series(&panels[KL], &memory->kl, tokens, pen, as_it_is));
-        PKM_TRY(add_mass(&panels[MASS], memory, pen));
+        PKM_TRY(add_series(&panels[USED], &memory->used, tokens, run, pen, as_it_is));
+        PKM_TRY(add_series(&panels[TOP1_USED], &memory->top1_used, tokens, run, pen, as_it_is));
+        PKM_TRY(add_series(&panels[KL], &memory->kl, tokens, run, pen, as_it_is));
+        PKM_TRY(add_mass(&panels[MASS], memory, run, pen));
     }
     return PKM_OK;
 }
@@ -114,13 +118,13 @@ static pkm_status add_runs(pkm_panel *panels, const pkm_run_log *logs, int n_log
         faint.alpha = 0.3;
         faint.width = 0.8;
         if (logs[i].loss.count > 40)
-            PKM_TRY(add_series(&panels[LOSS], &logs[i].loss, tokens, faint, as_it_is));
+            PKM_TRY(add_series(&panels[LOSS], &logs[i].loss, tokens, i, faint, as_it_is));
     }
     for (int i = 0; i < n_logs; i++) {
         pkm_pen pen = pkm_figure_pen(i, 0);
 
-        PKM_TRY(add_smooth(&panels[LOSS], &logs[i].loss, tokens, pen));
-        PKM_TRY(add_series(&panels[PERPLEXITY], &logs[i].val_loss, tokens, pen, as_perplexity));
+        PKM_TRY(add_smooth(&panels[LOSS], &logs[i].loss, tokens, i, pen));
+        PKM_TRY(add_series(&panels[PERPLEXITY], &logs[i].val_loss, tokens, i, pen, as_perplexity));
         PKM_TRY(add_memories(panels, &logs[i], i, tokens));
     }
     return PKM_OK;
@@ -156,12 +160,10 @@ static bool find_range(pkm_panel *panel, double from)
     return found;
 }
 
-/* Ranges from what is drawn. The first steps, in which the loss falls steeply, would leave no room
- * for the rest and may be cut off above. */
-static void fit(pkm_panel *panel, double floor)
+/* Ranges from what is drawn. The first part of the steps, in which the loss falls steeply, would
+ * leave no room for the rest and may be cut off above. */
+static void fit(pkm_panel *panel, double floor, double first)
 {
-    const double first = 0.05;
-
     if (panel->x.log) {
         panel->x.lo = 1;
         panel->x.hi = fmax(10, largest_x(panel));
@@ -205,6 +207,8 @@ static void describe(pkm_panel *panels, bool tokens)
 pkm_status pkm_figure_create(pkm_figure *out, const pkm_run_log *logs, int n_logs, bool tokens)
 {
     pkm_figure figure = {.n_panels = PKM_PANELS};
+    /* Several runs are compared where they end. */
+    const double first = n_logs > 1 ? 0.25 : 0.05;
     int kept = 0;
     pkm_status status;
 
@@ -218,7 +222,7 @@ pkm_status pkm_figure_create(pkm_figure *out, const pkm_run_log *logs, int n_log
         if (logs[i].n_memories > figure.n_memories)
             figure.n_memories = logs[i].n_memories;
     for (int i = 0; i < PKM_PANELS; i++) {
-        fit(&figure.panels[i], i == KL ? 0 : -INFINITY);
+        fit(&figure.panels[i], i == KL ? 0 : -INFINITY, first);
         if (figure.panels[i].n_curves > 0)
             figure.panels[kept++] = figure.panels[i];
     }

@@ -19,7 +19,9 @@ pkm_status pkm_figure_create(pkm_figure *out, const pkm_run_log *logs, int n_log
 void pkm_figure_release(pkm_figure *figure);
 
 /* How run `run` is drawn, or a memory of it after the first: colours that colour-blind people tell
- * apart (Okabe and Ito 2008), then dashes. */
+ * apart (Okabe and Ito 2008), then dashes. Further memories are paler, or a dash could be either.
+ */
 pkm_pen pkm_figure_pen(int run, int memory);
+extern const char pkm_figure_further[]; /* tells so the reader */
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "pkm/info.h"
 #include "pkm/report.h"
-#include "pkm/train.h"
 #include "report/figure.h"
 #include "report/html.h"
 #include "report/markup.h"
@@ -70,10 +69,9 @@ static pkm_status write_legend(pkm_strbuf *out, const report_page *page)
 {
     PKM_TRY(pkm_strbuf_printf(out, "<ul class=\"legend\">\n"));
     for (int i = 0; i < page->runs.count; i++) {
-        PKM_TRY(pkm_strbuf_printf(out, "<li>"));
-        PKM_TRY(pkm_html_swatch(out, pkm_figure_pen(i, 0)));
-        PKM_TRY(pkm_markup_text(out, page->logs[i].name));
-        PKM_TRY(pkm_strbuf_printf(out, "</li>\n"));
+        PKM_TRY(pkm_strbuf_printf(out, "<li><button type=\"button\" data-run=\"%d\">", i));
+        PKM_TRY(pkm_html_name(out, pkm_figure_pen(i, 0), page->logs[i].name));
+        PKM_TRY(pkm_strbuf_printf(out, "</button></li>\n"));
     }
     return pkm_strbuf_printf(out, "</ul>\n");
 }
@@ -94,29 +92,9 @@ static pkm_status write_curves(pkm_strbuf *out, const report_page *page, bool to
     if (status == PKM_OK)
         status = pkm_strbuf_printf(out, "</div>\n");
     if (status == PKM_OK && figure.n_memories > 1)
-        status = pkm_strbuf_printf(out, "<p class=\"small\">Further memories of a run are dashed, "
-                                        "dotted, dash-dotted.</p>\n");
+        status = pkm_strbuf_printf(out, "<p class=\"small\">%s</p>\n", pkm_figure_further);
     pkm_figure_release(&figure);
     return status;
-}
-
-static bool any_differs(const report_page *page)
-{
-    for (int row = 0; row < pkm_train_option_table()->count; row++)
-        if (pkm_run_facts_differ(page->facts, page->runs.count, row))
-            return true;
-    return false;
-}
-
-static pkm_status write_settings(pkm_strbuf *out, const report_page *page)
-{
-    if (any_differs(page)) {
-        PKM_TRY(pkm_strbuf_printf(out, "<h2>What differs</h2>\n"));
-        PKM_TRY(pkm_page_differences(out, page->logs, page->facts, page->runs.count));
-    }
-    PKM_TRY(pkm_strbuf_printf(out, "<details><summary>All settings</summary>\n"));
-    PKM_TRY(pkm_page_settings(out, page->logs, page->facts, page->runs.count));
-    return pkm_strbuf_printf(out, "</details>\n");
 }
 
 static pkm_status write(pkm_strbuf *out, const report_page *page, bool tokens)
@@ -130,8 +108,10 @@ static pkm_status write(pkm_strbuf *out, const report_page *page, bool tokens)
                               n == 1 ? "" : "s", pkm_version()));
     PKM_TRY(pkm_page_figures(out, page->logs, page->facts, n));
     PKM_TRY(write_curves(out, page, tokens));
-    PKM_TRY(write_settings(out, page));
-    return pkm_strbuf_printf(out, "</body>\n</html>\n");
+    PKM_TRY(pkm_strbuf_printf(out, "<details><summary>All settings</summary>\n"));
+    PKM_TRY(pkm_page_settings(out, page->logs, page->facts, n));
+    PKM_TRY(pkm_strbuf_printf(out, "</details>\n"));
+    return pkm_html_end(out);
 }
 
 pkm_status pkm_report(const char *path, const char *dir, bool tokens)

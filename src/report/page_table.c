@@ -132,7 +132,14 @@ static pkm_status incidents(pkm_strbuf *out, const run_row *row)
     return pkm_strbuf_printf(out, "%lld", (long long)row->log->n_incidents);
 }
 
-/* ---- the table of figures ---- */
+/* ---- tables ---- */
+
+static pkm_status setting_cell(pkm_strbuf *out, const char *text)
+{
+    PKM_TRY(pkm_strbuf_printf(out, "<td>"));
+    PKM_TRY(pkm_markup_text(out, text == NULL ? "–" : text[0] == '\0' ? "none" : text));
+    return pkm_strbuf_printf(out, "</td>");
+}
 
 /* When a column is worth its place. */
 typedef enum column_need {
@@ -165,24 +172,42 @@ static const struct {
 
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
-static pkm_status name_cell(pkm_strbuf *out, const pkm_run_log *logs, int run)
+/* The settings in which not all runs agree, which tell what a run is. */
+static pkm_status differences(pkm_strbuf *out, const pkm_run_facts *facts, int n_runs, int run)
 {
-    PKM_TRY(pkm_strbuf_printf(out, "<tr><th scope=\"row\">"));
-    PKM_TRY(pkm_html_swatch(out, pkm_figure_pen(run, 0)));
-    PKM_TRY(pkm_markup_text(out, logs[run].name));
-    return pkm_strbuf_printf(out, "</th>");
+    for (int row = 0; row < pkm_train_option_table()->count; row++)
+        if (pkm_run_facts_differ(facts, n_runs, row))
+            PKM_TRY(setting_cell(out, facts[run].settings[row]));
+    return PKM_OK;
 }
 
-static pkm_status figures_row(pkm_strbuf *out, const run_row *row, const bool *needed)
+static pkm_status figures(pkm_strbuf *out, const run_row *row, const bool *needed)
 {
     for (int i = 0; i < N_COLUMNS; i++) {
         if (!needed[columns[i].need])
             continue;
         PKM_TRY(pkm_strbuf_printf(out, "<td>"));
-        PKM_TRY(columns[i].write(out, row));
+        if (columns[i].need == WITH_MEMORIES && row->log->n_memories == 0)
+            PKM_TRY(pkm_strbuf_printf(out, "–"));
+        else
+            PKM_TRY(columns[i].write(out, row));
         PKM_TRY(pkm_strbuf_printf(out, "</td>"));
     }
-    return pkm_strbuf_printf(out, "</tr>\n");
+    return PKM_OK;
+}
+
+static pkm_status heads(pkm_strbuf *out, const pkm_run_facts *facts, int n_runs, const bool *needed)
+{
+    const pkm_option_table *table = pkm_train_option_table();
+
+    PKM_TRY(pkm_strbuf_printf(out, "<div class=\"scroll\"><table>\n<thead><tr><th>Run</th>"));
+    for (int row = 0; row < table->count; row++)
+        if (pkm_run_facts_differ(facts, n_runs, row))
+            PKM_TRY(pkm_strbuf_printf(out, "<th scope=\"col\">%s</th>", table->rows[row].name));
+    for (int i = 0; i < N_COLUMNS; i++)
+        if (needed[columns[i].need])
+            PKM_TRY(pkm_strbuf_printf(out, "<th scope=\"col\">%s</th>", columns[i].head));
+    return pkm_strbuf_printf(out, "</tr></thead>\n<tbody>\n");
 }
 
 pkm_status pkm_page_figures(pkm_strbuf *out, const pkm_run_log *logs, const pkm_run_facts *facts,
@@ -197,44 +222,15 @@ pkm_status pkm_page_figures(pkm_strbuf *out, const pkm_run_log *logs, const pkm_
         needed[WITH_INCIDENTS] |= logs[i].n_incidents > 0;
         lowest = fmin(lowest, logs[i].last_val); /* passes over NaN */
     }
-    PKM_TRY(pkm_strbuf_printf(out, "<div class=\"scroll\"><table>\n<thead><tr><th>Run</th>"));
-    for (int i = 0; i < N_COLUMNS; i++)
-        if (needed[columns[i].need])
-            PKM_TRY(pkm_strbuf_printf(out, "<th scope=\"col\">%s</th>", columns[i].head));
-    PKM_TRY(pkm_strbuf_printf(out, "</tr></thead>\n<tbody>\n"));
+    PKM_TRY(heads(out, facts, n_runs, needed));
     for (int i = 0; i < n_runs; i++) {
         run_row row = {&logs[i], &facts[i], n_runs > 1 && logs[i].last_val <= lowest};
 
-        PKM_TRY(name_cell(out, logs, i));
-        PKM_TRY(figures_row(out, &row, needed));
-    }
-    return pkm_strbuf_printf(out, "</tbody></table></div>\n");
-}
-
-/* ---- settings ---- */
-
-static pkm_status setting_cell(pkm_strbuf *out, const char *text)
-{
-    PKM_TRY(pkm_strbuf_printf(out, "<td>"));
-    PKM_TRY(pkm_markup_text(out, text == NULL ? "–" : text[0] == '\0' ? "none" : text));
-    return pkm_strbuf_printf(out, "</td>");
-}
-
-pkm_status pkm_page_differences(pkm_strbuf *out, const pkm_run_log *logs,
-                                const pkm_run_facts *facts, int n_runs)
-{
-    const pkm_option_table *table = pkm_train_option_table();
-
-    PKM_TRY(pkm_strbuf_printf(out, "<div class=\"scroll\"><table>\n<thead><tr><th>Run</th>"));
-    for (int row = 0; row < table->count; row++)
-        if (pkm_run_facts_differ(facts, n_runs, row))
-            PKM_TRY(pkm_strbuf_printf(out, "<th scope=\"col\">%s</th>", table->rows[row].name));
-    PKM_TRY(pkm_strbuf_printf(out, "</tr></thead>\n<tbody>\n"));
-    for (int i = 0; i < n_runs; i++) {
-        PKM_TRY(name_cell(out, logs, i));
-        for (int row = 0; row < table->count; row++)
-            if (pkm_run_facts_differ(facts, n_runs, row))
-                PKM_TRY(setting_cell(out, facts[i].settings[row]));
+        PKM_TRY(pkm_strbuf_printf(out, "<tr data-run=\"%d\"><th scope=\"row\">", i));
+        PKM_TRY(pkm_html_name(out, pkm_figure_pen(i, 0), logs[i].name));
+        PKM_TRY(pkm_strbuf_printf(out, "</th>"));
+        PKM_TRY(differences(out, facts, n_runs, i));
+        PKM_TRY(figures(out, &row, needed));
         PKM_TRY(pkm_strbuf_printf(out, "</tr>\n"));
     }
     return pkm_strbuf_printf(out, "</tbody></table></div>\n");
@@ -248,7 +244,7 @@ pkm_status pkm_page_settings(pkm_strbuf *out, const pkm_run_log *logs, const pkm
     PKM_TRY(pkm_strbuf_printf(out, "<div class=\"scroll\"><table>\n<thead><tr><th>Setting</th>"));
     for (int i = 0; i < n_runs; i++) {
         PKM_TRY(pkm_strbuf_printf(out, "<th scope=\"col\">"));
-        PKM_TRY(pkm_markup_text(out, logs[i].name));
+        PKM_TRY(pkm_html_name(out, pkm_figure_pen(i, 0), logs[i].name));
         PKM_TRY(pkm_strbuf_printf(out, "</th>"));
     }
     PKM_TRY(pkm_strbuf_printf(out, "</tr></thead>\n<tbody>\n"));

@@ -7,12 +7,10 @@
 #include "report/run_facts.h"
 #include "report/run_log.h"
 
+/* A row for each run: first the settings in which not all agree, then its figures. */
 pkm_status pkm_page_figures(pkm_strbuf *out, const pkm_run_log *logs, const pkm_run_facts *facts,
                             int n_runs);
 
-/* What a run is: its settings in which not all agree, a column each. */
-pkm_status pkm_page_differences(pkm_strbuf *out, const pkm_run_log *logs,
-                                const pkm_run_facts *facts, int n_runs);
 /* All settings, a column for each run. */
 pkm_status pkm_page_settings(pkm_strbuf *out, const pkm_run_log *logs, const pkm_run_facts *facts,
                              int n_runs);

@@ -11,9 +11,10 @@ static const pkm_lettering title = {.size = 13, .alpha = 1, .bold = true};
 static const pkm_lettering centred = {.size = 11, .alpha = 0.75, .align = PKM_MIDDLE};
 static const pkm_lettering at_right = {.size = 11, .alpha = 0.75, .align = PKM_RIGHT};
 
-pkm_status pkm_panel_add(pkm_panel *panel, double (**points)[2], int64_t n, pkm_pen pen, bool dots)
+pkm_status pkm_panel_add(pkm_panel *panel, double (**points)[2], int64_t n, int run, pkm_pen pen,
+                         bool dots)
 {
-    pkm_curve curve = {.n = n, .pen = pen, .dots = dots};
+    pkm_curve curve = {.n = n, .run = run, .pen = pen, .dots = dots};
     size_t larger = pkm_size_sum((size_t)panel->n_curves, 1);
 
     PKM_TRY(pkm_alloc_grow((void **)&panel->curves, (size_t)panel->n_curves, larger,
@@ -76,10 +77,12 @@ static void draw_curve(const pkm_panel *panel, const pkm_curve *curve, pkm_canva
         places[i][0] = x_at(panel, inner, curve->points[i][0]);
         places[i][1] = y_at(panel, inner, curve->points[i][1]);
     }
+    pkm_canvas_begin_run(canvas, curve->run);
     pkm_canvas_line(canvas, curve->pen, (const double(*)[2])places, curve->n);
     for (int64_t i = 0; i < curve->n && curve->dots; i++)
         if (!isnan(places[i][1]))
             pkm_canvas_dot(canvas, curve->pen, places[i][0], places[i][1], 1.2 * curve->pen.width);
+    pkm_canvas_end_run(canvas);
 }
 
 void pkm_panel_draw(const pkm_panel *panel, pkm_canvas *canvas, pkm_frame frame)

@@ -9,6 +9,7 @@
 typedef struct pkm_curve {
     double (*points)[2]; /* [n][x, y] */
     int64_t n;           /* at most PKM_SERIES_POINTS + 1 */
+    int run;             /* which it is of */
     pkm_pen pen;
     bool dots; /* at the points */
 } pkm_curve;
@@ -25,7 +26,8 @@ typedef struct pkm_frame {
 } pkm_frame;
 
 /* Appends a curve of room for n points, all zero; *points is where they go. */
-pkm_status pkm_panel_add(pkm_panel *panel, double (**points)[2], int64_t n, pkm_pen pen, bool dots);
+pkm_status pkm_panel_add(pkm_panel *panel, double (**points)[2], int64_t n, int run, pkm_pen pen,
+                         bool dots);
 void pkm_panel_release(pkm_panel *panel);
 
 void pkm_panel_draw(const pkm_panel *panel, pkm_canvas *canvas, pkm_frame frame);

@@ -68,8 +68,7 @@ static pkm_status draw(pkm_strbuf *out, const pkm_figure *figure, const pkm_run_
     pkm_canvas_fill(canvas, 0xffffff);
     draw_legend(canvas, &plan, logs, n_logs);
     if (several)
-        pkm_canvas_text(canvas, MARGIN, MARGIN + ROW * plan.rows + 13,
-                        "Further memories of a run are dashed, dotted, dash-dotted.",
+        pkm_canvas_text(canvas, MARGIN, MARGIN + ROW * plan.rows + 13, pkm_figure_further,
                         (pkm_lettering){.size = 11, .alpha = 0.75});
     for (int i = 0; i < figure->n_panels; i++) {
         int row = i / 2, column = i % 2;

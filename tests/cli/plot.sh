@@ -38,11 +38,11 @@ check 0 runs/report.html report runs
 cp runs/report.html page.html
 check 0 again.html report runs/ -o again.html
 same page.html again.html "the same runs"
-for part in '<h1>runs</h1>' '>memory<' '>plain<' 'What differs' 'memory_layers' 'prefers-color-scheme' '</html>'; do
+for part in '<h1>runs</h1>' '>memory<' '>plain<' '>memory_layers</th><th' '>Held-out perplexity</th>' 'prefers-color-scheme' '</html>'; do
     grep -qF -e "$part" page.html || fail "the page lacks $part"
 done
 # Whole by itself: nothing is fetched.
-grep -nE 'src=|@import|url\((.?http|.?data)|<link|<script' page.html && fail "the page needs other files"
+grep -nE 'src=|@import|url\((.?http|.?data)|<link|<script[^>]' page.html && fail "the page needs other files"
 
 # An older log, without the distribution of the mass, is drawn as well.
 mkdir old
