@@ -66,6 +66,15 @@ static pkm_kernel_cost choose(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
     return each(d, 8, 0);
 }
 
+/* What a row of scores of each of n queries has above three deviations. */
+static pkm_kernel_cost above(pkm_kernel_fn fn, pkm_kernel_data *d, int variant)
+{
+    (void)variant;
+    for (int64_t row = 0; row < d->n; row++)
+        (void)((pkm_above_fn *)fn)(d->found, d->a + row * d->width, (int32_t)d->width, 3);
+    return each(d, 4, 0);
+}
+
 /* n / 2 bags of four rows. */
 static pkm_kernel_cost bag(pkm_kernel_fn fn, pkm_kernel_data *d, int dtype)
 {
@@ -363,6 +372,7 @@ static const struct {
     FAMILY(sum_squares, sum_squares),
     FAMILY(half_scores, half_scores),
     FAMILY(select, choose),
+    FAMILY(above, above),
     FAMILY(bag, bag),
     FAMILY(row_dots, row_dots),
     FAMILY(row_step, row_step),

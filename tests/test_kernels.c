@@ -16,6 +16,7 @@ static const struct {
     {offsetof(pkm_kernels, half_scores[PKM_F32]), check_half_scores_f32},
     {offsetof(pkm_kernels, half_scores[PKM_BF16]), check_half_scores_bf16},
     {offsetof(pkm_kernels, select), check_select},
+    {offsetof(pkm_kernels, above), check_above},
     {offsetof(pkm_kernels, bag[PKM_F32]), check_bag_f32},
     {offsetof(pkm_kernels, bag[PKM_BF16]), check_bag_bf16},
     {offsetof(pkm_kernels, bag[PKM_I8]), check_bag_i8},

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/cpu.h"
+#include "kernels/above.h"
 #include "kernels/adamw_update.h"
 #include "kernels/attend.h"
 #include "kernels/bag.h"
@@ -49,6 +50,7 @@ typedef struct pkm_kernels {
     pkm_sum_squares_fn *sum_squares;
     pkm_half_scores_fn *half_scores[PKM_ROW_DTYPES];
     pkm_select_fn *select;
+    pkm_above_fn *above;
     pkm_bag_fn *bag[PKM_READ_DTYPES];
     pkm_row_dots_fn *row_dots[PKM_ROW_DTYPES];
     pkm_row_step_fn *row_step[PKM_VALUES_ADAM_ROW + 1][PKM_ROW_DTYPES]; /* [pkm_value_optimizer] */

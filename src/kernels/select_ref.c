@@ -1,41 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A heap of 64-bit keys, largest on top: the score as an ordered integer above, the complement of
- * an index below, so that of equal scores the lowest index comes first. It ranks each half; then it
- * merges the rows of sums: for each rank of half 1 it holds the best slot not yet taken.
+ * A heap ranks each half; then it merges the rows of sums: for each rank of half 1 it holds the
+ * best slot not yet taken.
  */
 #include "kernels/select.h"
 
 #include <math.h>
-#include <string.h>
 
-static uint64_t heap_key(float score, int32_t index)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &score, sizeof bits);
-    bits ^= bits >> 31 ? 0xffffffffu : 0x80000000u;
-    return (uint64_t)bits << 32 | ~(uint32_t)index;
-}
-
-static int32_t heap_index(uint64_t key)
-{
-    return (int32_t) ~(uint32_t)key;
-}
-
-static void sift_down(uint64_t *heap, int64_t size, int64_t at)
-{
-    uint64_t key = heap[at];
-
-    for (int64_t child; (child = 2 * at + 1) < size; at = child) {
-        if (child + 1 < size && heap[child + 1] > heap[child])
-            child++;
-        if (heap[child] <= key)
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = key;
-}
+#include "kernels/score_heap.h"
 
 /* index, score [topk] = the best of scores [n_keys] by rank. */
 static bool rank_half(int32_t *index, float *score, const float *scores,
@@ -46,15 +18,15 @@ static bool rank_half(int32_t *index, float *score, const float *scores,
 
     for (int32_t i = 0; i < plan->n_keys; i++) {
         finite = finite && isfinite(scores[i]);
-        heap[i] = heap_key(scores[i] + 0.0f, i); /* -0.0 becomes +0.0 */
+        heap[i] = score_key(scores[i] + 0.0f, i); /* -0.0 becomes +0.0 */
     }
     for (int64_t i = size / 2 - 1; i >= 0; i--)
-        sift_down(heap, size, i);
+        score_heap_sift_down(heap, size, i);
     for (int32_t r = 0; r < plan->topk; r++) {
-        index[r] = heap_index(heap[0]);
+        index[r] = score_key_index(heap[0]);
         score[r] = scores[index[r]] + 0.0f;
         heap[0] = heap[--size];
-        sift_down(heap, size, 0);
+        score_heap_sift_down(heap, size, 0);
     }
     return finite;
 }
@@ -66,18 +38,18 @@ static void merge_sums(int32_t *restrict ids, float *restrict scores, const pkm_
     int32_t topk = plan->topk;
 
     for (int32_t a = 0; a < topk; a++) {
-        scratch->heap[a] = heap_key(s1[a] + s2[0], a); /* descending, so a heap */
+        scratch->heap[a] = score_key(s1[a] + s2[0], a); /* descending, so a heap */
         scratch->next[a] = 0;
     }
     for (int32_t j = 0; j < topk; j++) {
-        int32_t a = heap_index(scratch->heap[0]);
+        int32_t a = score_key_index(scratch->heap[0]);
         int32_t b = scratch->next[a]++;
 
         ids[j] = scratch->index[0][a] * plan->n_keys + scratch->index[1][b];
         scores[j] = s1[a] + s2[b];
         if (b + 1 < topk) {
-            scratch->heap[0] = heap_key(s1[a] + s2[b + 1], a);
-            sift_down(scratch->heap, topk, 0);
+            scratch->heap[0] = score_key(s1[a] + s2[b + 1], a);
+            score_heap_sift_down(scratch->heap, topk, 0);
         }
     }
 }

@@ -246,3 +246,33 @@ void check_select(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
         compare_selections((pkm_select_fn *)got, (pkm_select_fn *)want, scores, n, topk, label);
     }
 }
+
+/* Bounds below, among and above the scores; ties with the bound are not above. */
+void check_above(pkm_kernel_fn got, pkm_kernel_fn want, const char *label)
+{
+    enum { MOST = 600 };
+    static const int32_t sizes[] = {0, 1, 5, 63, 64, 65, 127, 128, 200, MOST};
+    static const float bounds[] = {-INFINITY, -9, -0.25f, 0, 0.25f, 1.5f, 9};
+    int32_t found[2][MOST + PKM_ABOVE_STEP];
+
+    for (int s = 0; s < 10 * 7 * 4; s++) {
+        int32_t n = sizes[s % 10], count[2];
+        float bound = bounds[s / 10 % 7];
+        size_t bytes = (size_t)(n + 63) / 64 * 64 * sizeof(float);
+        float *scores = guard_alloc(bytes);
+
+        memset(scores, 0, bytes);
+        fill_normal(scores, n, (uint64_t)s);
+        for (int32_t i = 0; i < n && s / 70 > 0; i++)
+            scores[i] = rintf(scores[i] * 4) * 0.25f;
+        if (s / 70 > 1 && n > 0)
+            scores[s * 7 % n] = s / 70 == 2 ? -INFINITY : NAN;
+        count[0] = ((pkm_above_fn *)got)(found[0], scores, n, bound);
+        count[1] = ((pkm_above_fn *)want)(found[1], scores, n, bound);
+        if (count[0] != count[1] ||
+            (count[0] > 0 && memcmp(found[0], found[1], (size_t)count[0] * sizeof(int32_t)) != 0))
+            fail_msg("%s: n %d, bound %g: %d found, expected %d, or others", label, n,
+                     (double)bound, count[0], count[1]);
+        guard_free(scores, bytes);
+    }
+}

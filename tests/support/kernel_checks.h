@@ -14,7 +14,7 @@
 typedef void kernel_check_fn(pkm_kernel_fn got, pkm_kernel_fn want, const char *label);
 
 kernel_check_fn check_f32_to_bf16, check_bf16_to_f32;
-kernel_check_fn check_half_scores_f32, check_half_scores_bf16, check_select;
+kernel_check_fn check_half_scores_f32, check_half_scores_bf16, check_select, check_above;
 kernel_check_fn check_bag_f32, check_bag_bf16, check_bag_i8;
 kernel_check_fn check_row_dots_f32, check_row_dots_bf16;
 kernel_check_fn check_row_adam_f32, check_row_adam_bf16, check_row_adagrad_f32;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vec_avx512.h"
+
+#include "kernels/above_simd.h"
+
+int32_t pkm_above_avx512(int32_t *restrict found, const float *restrict scores, int32_t n,
+                         float bound)
+{
+    return above_all(found, scores, n, bound);
+}
