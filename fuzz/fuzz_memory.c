@@ -21,7 +21,8 @@ static void read_settings(pkm_memory_config *config, pkm_memory_options *options
                                   .value_dim = fuzz_size(in),
                                   .query_norm = (pkm_query_norm)fuzz_up_to(in, 3),
                                   .gate = (pkm_gate)fuzz_up_to(in, 3),
-                                  .output_gate = (pkm_output_gate)fuzz_up_to(in, 2)};
+                                  .output_gate = (pkm_output_gate)fuzz_up_to(in, 2),
+                                  .key_kind = (pkm_key_kind)fuzz_up_to(in, 2)};
     pkm_memory_options_init(options);
     options->max_tokens = fuzz_size(in);
     options->grad_accum = fuzz_size(in);

@@ -44,7 +44,8 @@ static void try_search(fuzz_input *in)
                                 .n_keys = fuzz_size(in),
                                 .key_dim = fuzz_size(in),
                                 .topk = fuzz_size(in),
-                                .compute = (pkm_dtype)fuzz_up_to(in, 2)};
+                                .compute = (pkm_dtype)fuzz_up_to(in, 2),
+                                .key_kind = (pkm_key_kind)fuzz_up_to(in, 2)};
     int64_t n_rows = fuzz_size(in);
     pkm_search *search;
     void *workspace = NULL;
@@ -53,7 +54,9 @@ static void try_search(fuzz_input *in)
 
     if (!fuzz_ok(pkm_search_create(&search, &config)))
         return;
-    keys = array(config.heads, config.n_keys, config.key_dim, false, in);
+    keys =
+        array(config.heads, config.n_keys * (config.key_kind == PKM_KEYS_FLAT ? config.n_keys : 1),
+              config.key_dim, false, in);
     queries = array(n_rows, config.heads, config.key_dim, false, in);
     ids = array(n_rows, config.heads, config.topk, true, in);
     scores = array(n_rows, config.heads, config.topk, false, in);

@@ -30,10 +30,9 @@ typedef struct agreement_case {
 } agreement_case;
 
 static agreement_case cases[] = {
-    {.run = "memory", .precision = PKM_F32},
-    {.run = "memory", .precision = PKM_BF16},
-    {.run = "plain", .precision = PKM_F32},
-    {.run = "plain", .precision = PKM_BF16},
+    {.run = "memory", .precision = PKM_F32}, {.run = "memory", .precision = PKM_BF16},
+    {.run = "flat", .precision = PKM_F32},   {.run = "flat", .precision = PKM_BF16},
+    {.run = "plain", .precision = PKM_F32},  {.run = "plain", .precision = PKM_BF16},
 };
 enum { CASES = sizeof cases / sizeof cases[0], MOST_THREADS = 4 };
 
@@ -42,6 +41,7 @@ static int create_world(void **state)
     (void)state;
     small_world_create(&world);
     greedy_train(&world, "memory");
+    greedy_train(&world, "flat");
     greedy_train(&world, "plain");
     check_ok(pkm_threads_set(MOST_THREADS)); /* models are planned for as many at most */
     for (int i = 0; i < CASES; i++) {

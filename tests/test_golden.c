@@ -42,7 +42,8 @@ static double number(const golden *g, const char *key)
 
 static int choice(const golden *g, const char *key, const char *choices)
 {
-    int index = pkm_choice_index(choices, pkm_st_metadata(g->file, key));
+    const char *word = pkm_st_metadata(g->file, key);
+    int index = word != NULL ? pkm_choice_index(choices, word) : 0; /* of an older file */
 
     assert_true(index >= 0);
     return index;
@@ -114,6 +115,7 @@ static void open_golden(golden *g, const char *path)
         .query_norm = (pkm_query_norm)choice(g, "query_norm", "batch|layer|none"),
         .gate = (pkm_gate)choice(g, "gate", "softmax|relu|raw"),
         .output_gate = (pkm_output_gate)choice(g, "output_gate", "none|swilu"),
+        .key_kind = (pkm_key_kind)choice(g, "key_kind", "product|flat"),
     };
     g->tokens = (int64_t)number(g, "tokens");
     g->steps = (int64_t)number(g, "steps");

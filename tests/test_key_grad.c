@@ -12,7 +12,8 @@
 #include "support/check.h"
 
 enum { ROWS = 2500, HEADS = 2, N = 20, HALF = 3, TOPK = 4 };
-enum { HITS = ROWS * HEADS * TOPK, QUERIES = ROWS * HEADS * 2 * HALF, KEYS = HEADS * 2 * N * HALF };
+enum { HITS = ROWS * HEADS * TOPK, QUERIES = ROWS * HEADS * 2 * HALF };
+enum { KEYS = HEADS * N * N * 2 * HALF }; /* flat; of product keys the first tenth */
 
 static int32_t ids[HITS];
 static float dscores[HITS], q[QUERIES], keys[KEYS], dq[2][QUERIES], dkeys[2][KEYS];
@@ -29,19 +30,30 @@ static void fill(void)
     fill_integers(keys, KEYS, 4, -5, 5);
 }
 
-/* dq, dkeys [1]; dkeys starts at `base`. */
-static void expect(int64_t n_rows, float base)
+/* The first number of the key of a hit in one half; of a flat key, its half. */
+static int64_t key_of(pkm_key_kind kind, int64_t hit, int half)
 {
+    int64_t head = hit / TOPK % HEADS;
+
+    if (kind == PKM_KEYS_FLAT)
+        return ((head * N * N + ids[hit]) * 2 + half) * HALF;
+    return ((head * 2 + half) * N + (half == 0 ? ids[hit] / N : ids[hit] % N)) * HALF;
+}
+
+/* dq, dkeys [1]; dkeys starts at `base` in the first n_keys numbers, at 7 behind them. */
+static void expect(pkm_key_kind kind, int64_t n_rows, float base)
+{
+    int n_keys = kind == PKM_KEYS_FLAT ? KEYS : HEADS * 2 * N * HALF;
+
     memset(dq[1], 0, sizeof dq[1]);
     for (int i = 0; i < KEYS; i++)
-        dkeys[1][i] = base;
+        dkeys[1][i] = i < n_keys ? base : 7;
     for (int64_t hit = 0; hit < n_rows * HEADS * TOPK; hit++)
         for (int half = 0; half < 2; half++) {
             int64_t query = (hit / TOPK * 2 + half) * HALF;
-            int64_t head = hit / TOPK % HEADS, key = half == 0 ? ids[hit] / N : ids[hit] % N;
 
             for (int c = 0; c < HALF; c++) {
-                int64_t at = ((head * 2 + half) * N + key) * HALF + c;
+                int64_t at = key_of(kind, hit, half) + c;
 
                 dq[1][query + c] += dscores[hit] * keys[at];
                 dkeys[1][at] += dscores[hit] * q[query + c];
@@ -49,9 +61,10 @@ static void expect(int64_t n_rows, float base)
         }
 }
 
-static void check_run(int64_t n_rows, bool accumulate)
+static void check_run(pkm_key_kind kind, int64_t n_rows, bool accumulate)
 {
-    pkm_key_grad grad = {.n_rows = n_rows,
+    pkm_key_grad grad = {.key_kind = kind,
+                         .n_rows = n_rows,
                          .heads = HEADS,
                          .n_keys = N,
                          .key_dim = 2 * HALF,
@@ -65,7 +78,7 @@ static void check_run(int64_t n_rows, bool accumulate)
                          .accumulate = accumulate};
     void *workspace = aligned_alloc(64, pkm_key_grad_workspace(&grad));
 
-    expect(n_rows, accumulate ? 7 : 0);
+    expect(kind, n_rows, accumulate ? 7 : 0);
     for (int i = 0; i < KEYS; i++)
         dkeys[0][i] = 7;
     memset(dq[0], 0, sizeof dq[0]);
@@ -83,10 +96,11 @@ static void test_sums(void **state)
     fill();
     for (int threads = 1; threads <= 7; threads += 3) {
         check_ok(pkm_threads_set(threads));
-        for (int r = 0; r < (int)(sizeof rows / sizeof rows[0]); r++) {
-            check_run(rows[r], false);
-            check_run(rows[r], true);
-        }
+        for (int r = 0; r < (int)(sizeof rows / sizeof rows[0]); r++)
+            for (int kind = PKM_KEYS_PRODUCT; kind <= PKM_KEYS_FLAT; kind++) {
+                check_run((pkm_key_kind)kind, rows[r], false);
+                check_run((pkm_key_kind)kind, rows[r], true);
+            }
     }
     check_ok(pkm_threads_set(0));
 }

@@ -15,15 +15,20 @@
 typedef struct layer_case {
     int64_t dim, heads, n_keys, key_dim, topk, value_dim, n_tokens;
     bool masked;
+    pkm_key_kind key_kind;
 } layer_case;
 
 static const layer_case cases[] = {
-    {6, 2, 5, 4, 3, 6, 7, false}, /* plain */
-    {6, 2, 5, 4, 3, 6, 7, true},  /* padding */
-    {5, 1, 4, 6, 4, 8, 6, true},  /* one head, topk = n_keys, projection, padding */
-    {4, 3, 3, 2, 3, 4, 1, false}, /* one token, topk = n_keys, halves of one feature */
-    {7, 1, 1, 2, 1, 3, 5, false}, /* one slot */
-    {4, 2, 6, 8, 2, 5, 3, true},  /* one real token (row 1) */
+    {6, 2, 5, 4, 3, 6, 7, false, PKM_KEYS_PRODUCT}, /* plain */
+    {6, 2, 5, 4, 3, 6, 7, true, PKM_KEYS_PRODUCT},  /* padding */
+    {5, 1, 4, 6, 4, 8, 6, true,
+     PKM_KEYS_PRODUCT}, /* one head, topk = n_keys, projection, padding */
+    {4, 3, 3, 2, 3, 4, 1, false,
+     PKM_KEYS_PRODUCT}, /* one token, topk = n_keys, halves of one feature */
+    {7, 1, 1, 2, 1, 3, 5, false, PKM_KEYS_PRODUCT}, /* one slot */
+    {4, 2, 6, 8, 2, 5, 3, true, PKM_KEYS_PRODUCT},  /* one real token (row 1) */
+    {6, 2, 5, 4, 3, 6, 7, true, PKM_KEYS_FLAT},
+    {4, 3, 3, 2, 9, 4, 1, false, PKM_KEYS_FLAT}, /* one token that reads all slots */
 };
 
 enum { MAX_ELEMENTS = 512 };
@@ -64,8 +69,8 @@ static void set_up(fixture *f, const layer_case *c, pkm_query_norm norm, pkm_gat
     pkm_memory_options options;
 
     memset(f, 0, sizeof *f);
-    f->config = (pkm_memory_config){c->dim,       c->heads, c->n_keys, c->key_dim, c->topk,
-                                    c->value_dim, norm,     gate,      output_gate};
+    f->config = (pkm_memory_config){c->dim,       c->heads, c->n_keys, c->key_dim,  c->topk,
+                                    c->value_dim, norm,     gate,      output_gate, c->key_kind};
     pkm_memory_options_init(&options);
     options.max_tokens = 16;
     options.value_optimizer = PKM_VALUES_SGD;
@@ -176,7 +181,7 @@ static void test_against_twin(void **state)
 /* running = 0.9 running + 0.1 batch; torch takes the unbiased variance. */
 static void test_running_statistics(void **state)
 {
-    layer_case c = {3, 1, 2, 2, 1, 3, 3, false};
+    layer_case c = {3, 1, 2, 2, 1, 3, 3, false, PKM_KEYS_PRODUCT};
     pkm_memory_tensor mean, variance, weight;
     double q[3], batch_mean = 0, batch_variance = 0;
     float old_mean, old_variance, want[2];
@@ -213,7 +218,8 @@ static void test_running_statistics(void **state)
 /* A padded batch gives the bits of its real rows alone, whatever the padding holds. */
 static void test_padding_does_not_exist(void **state)
 {
-    const layer_case padded = {6, 2, 5, 4, 3, 4, 7, true}, packed = {6, 2, 5, 4, 3, 4, 4, false};
+    const layer_case padded = {6, 2, 5, 4, 3, 4, 7, true, PKM_KEYS_PRODUCT},
+                     packed = {6, 2, 5, 4, 3, 4, 4, false, PKM_KEYS_PRODUCT};
     pkm_memory_tensor a, b;
     fixture f, g;
     int64_t live = 0;
@@ -263,7 +269,7 @@ static void test_padding_does_not_exist(void **state)
 /* Two backward calls before a step add up: gradients are those of both. */
 static void test_accumulation(void **state)
 {
-    const layer_case c = {6, 2, 5, 4, 3, 4, 7, false};
+    const layer_case c = {6, 2, 5, 4, 3, 4, 7, false, PKM_KEYS_PRODUCT};
     pkm_memory_options options;
     pkm_memory *twice = NULL;
     fixture f;
@@ -336,7 +342,7 @@ static void test_bf16_precision(void **state)
 
 static void test_no_tokens(void **state)
 {
-    const layer_case c = {6, 2, 5, 4, 3, 4, 3, false};
+    const layer_case c = {6, 2, 5, 4, 3, 4, 3, false, PKM_KEYS_PRODUCT};
     const unsigned char none[3] = {0};
     float y[18];
     fixture f;
@@ -357,7 +363,7 @@ static void test_no_tokens(void **state)
 
 static void test_not_finite(void **state)
 {
-    const layer_case c = {6, 2, 5, 4, 3, 4, 7, false};
+    const layer_case c = {6, 2, 5, 4, 3, 4, 7, false, PKM_KEYS_PRODUCT};
     fixture f;
 
     (void)state;

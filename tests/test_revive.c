@@ -404,12 +404,61 @@ static void test_what_is_left_alone(void **state)
     free(before);
 }
 
+/* Flat keys, one head: a slot that nobody reads gets key and row of one that is read. */
+static void test_flat_keys_come_back(void **state)
+{
+    enum { FLAT_N = 12, FLAT = FLAT_N * FLAT_N, WIDTH = 2 * HALF, DEAD = 90 };
+    pkm_memory_config flat = config;
+    pkm_memory_options options = base_options();
+    float numbers[FLAT * WIDTH], reads[FLAT];
+    snapshot_array keys, rows;
+    pkm_revived revived;
+    pkm_memory *memory;
+    int64_t count = 0;
+
+    (void)state;
+    flat.key_kind = PKM_KEYS_FLAT;
+    flat.heads = 1;
+    flat.n_keys = FLAT_N;
+    check_ok(pkm_memory_create(&memory, &flat, &options, NULL));
+    memcpy(numbers, memory->layer->keys->data, sizeof numbers);
+    for (int i = DEAD * WIDTH; i < FLAT * WIDTH; i++)
+        numbers[i] = -5;
+    check_ok(pkm_memory_tensor_write(memory, "keys", numbers, FLAT * WIDTH));
+    for (int i = 0; i < WIDTH; i++)
+        numbers[i] = 3;
+    check_ok(pkm_memory_tensor_write(memory, "query.bias", numbers, WIDTH));
+    check_ok(pkm_memory_revive_start(memory));
+    for (uint64_t step = 0; step < 4; step++)
+        train_step(memory, step);
+    keys = keep(memory->layer->keys->data, FLAT, WIDTH * sizeof(float));
+    rows = keep(pkm_store_values(memory->store), FLAT, 18 * sizeof(float));
+    memcpy(reads, pkm_store_reads(memory->store)->window, sizeof reads);
+    check_ok(pkm_memory_revive(memory, below, &revived));
+    for (int64_t slot = 0; slot < FLAT; slot++) {
+        int64_t donor = memory->layer->reads.donors[slot];
+
+        check_row(&keys, 1, slot, donor >= 0, "key");
+        check_row(&rows, 1, slot, reads[slot] == 0, "slot");
+        count += donor >= 0;
+        if (reads[slot] > 0)
+            continue;
+        assert_true(reads[donor] > 0);
+        assert_true(distance(&keys, slot, donor) < 0.4 && distance(&rows, slot, donor) < 0.25);
+    }
+    assert_int_equal(count, revived.keys);
+    assert_in_range(revived.slots, FLAT - DEAD, FLAT - 1);
+    free(keys.before);
+    free(rows.before);
+    pkm_memory_destroy(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dead_keys_come_back),   cmocka_unit_test(test_windows),
         cmocka_unit_test(test_any_threads_any_place), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_what_is_left_alone),
+        cmocka_unit_test(test_what_is_left_alone),    cmocka_unit_test(test_flat_keys_come_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

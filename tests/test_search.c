@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The search against brute force over all n^2 slots, for every instruction set of this machine.
- * Half scores are exact here: sub-keys of width 1 under queries of +-1, or small integers.
+ * Scores of keys are exact here: keys of one number under queries of +-1, or small integers.
  */
 #include "memory/search.h"
 
@@ -32,8 +32,8 @@ static int slot_order(const void *left, const void *right)
     return (a->rank2 > b->rank2) - (a->rank2 < b->rank2);
 }
 
-/* A sub-key is a slot of one half: ordered by score, then index. */
-static slot *rank_half(const float *scores, int64_t n)
+/* A sub-key is a slot of one half, a flat key a slot: ordered by score, then index. */
+static slot *rank_keys(const float *scores, int64_t n)
 {
     slot *half = calloc((size_t)n, sizeof *half);
 
@@ -46,7 +46,7 @@ static slot *rank_half(const float *scores, int64_t n)
 /* All slots, best first; the caller frees them. */
 static slot *brute_force(const float *s1, const float *s2, int64_t n)
 {
-    slot *half1 = rank_half(s1, n), *half2 = rank_half(s2, n);
+    slot *half1 = rank_keys(s1, n), *half2 = rank_keys(s2, n);
     slot *all = calloc((size_t)(n * n), sizeof *all);
 
     for (int64_t a = 0; a < n; a++)
@@ -183,7 +183,7 @@ static void check_slots(const int32_t *ids, const float *scores, const slot *wan
 static void check_pattern(int pattern, int64_t n, int64_t topk, pkm_dtype compute)
 {
     static const float queries[3][2] = {{1, 1}, {-1, 1}, {1, -1}};
-    pkm_search_config config = {1, n, 2, topk, compute};
+    pkm_search_config config = {1, n, 2, topk, compute, PKM_KEYS_PRODUCT};
     float *keys = calloc((size_t)(2 * n), sizeof *keys);
     float *halves = calloc((size_t)(2 * n), sizeof *halves);
     int32_t *ids = guard_alloc((size_t)(3 * topk) * sizeof *ids);
@@ -239,7 +239,7 @@ static void test_size_of_the_paper(void **state)
 static void test_rounded_tie(void **state)
 {
     static const float keys[4] = {1 - 0x1p-24f, 1, 4, 0}, query[2] = {1, 1};
-    pkm_search_config config = {1, 2, 2, 1, PKM_F32};
+    pkm_search_config config = {1, 2, 2, 1, PKM_F32, PKM_KEYS_PRODUCT};
     int32_t id;
     float score;
 
@@ -258,7 +258,7 @@ static void check_heads_and_rows(int64_t width)
     static float keys[HEADS * 2 * N * WIDEST], queries[ROWS * HEADS * 2 * WIDEST];
     static float scores[ROWS * HEADS * TOPK], halves[2][N];
     static int32_t ids[ROWS * HEADS * TOPK];
-    pkm_search_config config = {HEADS, N, 2 * width, TOPK, PKM_F32};
+    pkm_search_config config = {HEADS, N, 2 * width, TOPK, PKM_F32, PKM_KEYS_PRODUCT};
 
     fill_integers(keys, HEADS * 2 * N * width, 5, -9, 9);
     fill_integers(queries, ROWS * HEADS * 2 * width, 6, -9, 9);
@@ -292,16 +292,17 @@ static void test_heads_and_rows(void **state)
 
 static void test_threads(void **state)
 {
-    enum { HEADS = 2, N = 100, WIDTH = 16, TOPK = 32, ROWS = 101, OUT = ROWS * HEADS * TOPK };
+    enum { HEADS = 2, N = 30, WIDTH = 32, TOPK = 30, ROWS = 401, OUT = ROWS * HEADS * TOPK };
     static const int threads[] = {1, 2, 3, 7};
-    static float keys[HEADS * 2 * N * WIDTH], queries[ROWS * HEADS * 2 * WIDTH], scores[2][OUT];
+    static float keys[HEADS * N * N * WIDTH], queries[ROWS * HEADS * WIDTH], scores[2][OUT];
     static int32_t ids[2][OUT];
 
     (void)state;
-    fill_normal(keys, HEADS * 2 * N * WIDTH, 7);
-    fill_normal(queries, ROWS * HEADS * 2 * WIDTH, 8);
-    for (int compute = PKM_F32; compute <= PKM_BF16; compute++) {
-        pkm_search_config config = {HEADS, N, 2 * WIDTH, TOPK, (pkm_dtype)compute};
+    fill_normal(keys, HEADS * N * N * WIDTH, 7);
+    fill_normal(queries, ROWS * HEADS * WIDTH, 8);
+    for (int run = 0; run < 4; run++) {
+        pkm_search_config config = {
+            HEADS, N, WIDTH, TOPK, (pkm_dtype)(run % 2), (pkm_key_kind)(run / 2)};
 
         for (int t = 0; t < 4; t++) {
             check_ok(pkm_threads_set(threads[t]));
@@ -315,55 +316,161 @@ static void test_threads(void **state)
 }
 
 /* Scores that are not finite are reported, wherever they are, and no id leaves the table. */
-static void test_not_finite(void **state)
+static void check_not_finite(const pkm_search_config *config, int64_t n_numbers)
 {
-    enum { N = 70, TOPK = 32 };
     static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
     static const float query[2] = {1, 1};
-    static float keys[2 * N], scores[TOPK];
-    static int32_t ids[TOPK];
-    pkm_search_config config = {1, N, 2, TOPK, PKM_F32};
+    float *keys = calloc((size_t)n_numbers, sizeof *keys);
+    float *scores = calloc((size_t)config->topk, sizeof *scores);
+    int32_t *ids = calloc((size_t)config->topk, sizeof *ids);
 
-    (void)state;
     for (int level = 0; level <= (int)pkm_isa_detected(); level++) {
         for (int b = 0; b < 4; b++) {
-            for (int count = 1; count <= 2 * N; count = count == 1 ? N : 2 * count) {
-                fill_normal(keys, 2 * N, 9);
-                for (int i = 0; i < count; i++)
-                    keys[(i + 33 + b) % (2 * N)] = bad[b];
-                check_fails(run_search(&config, (pkm_isa)level, keys, query, 1, ids, scores),
+            for (int64_t count = 1; count <= n_numbers; count = count == 1 ? 70 : 2 * count) {
+                fill_normal(keys, n_numbers, 9);
+                for (int64_t i = 0; i < count; i++)
+                    keys[(i + 33 + b) % n_numbers] = bad[b];
+                check_fails(run_search(config, (pkm_isa)level, keys, query, 1, ids, scores),
                             PKM_ERR_NUMERIC, "not finite", NULL);
-                for (int j = 0; j < TOPK; j++)
-                    assert_in_range(ids[j], 0, N * N - 1);
+                for (int64_t j = 0; j < config->topk; j++)
+                    assert_in_range(ids[j], 0, config->n_keys * config->n_keys - 1);
             }
+        }
+    }
+    free(keys);
+    free(scores);
+    free(ids);
+}
+
+static void test_not_finite(void **state)
+{
+    (void)state;
+    check_not_finite(&(pkm_search_config){1, 70, 2, 32, PKM_F32, PKM_KEYS_PRODUCT}, 2 * 70);
+    check_not_finite(&(pkm_search_config){1, 20, 2, 32, PKM_F32, PKM_KEYS_FLAT}, 2 * 400);
+}
+
+/* ---- Flat keys ---- */
+
+/* Keys of one number and a zero are the scores of two rows: as they are, and negated. */
+static void check_flat_pattern(int pattern, int64_t n, int64_t topk, pkm_dtype compute)
+{
+    static const float queries[2][2] = {{1, 0}, {-1, 0}};
+    const pkm_search_config config = {1, n, 2, topk, compute, PKM_KEYS_FLAT};
+    int64_t slots = n * n;
+    float *numbers = calloc((size_t)slots, sizeof *numbers);
+    float *keys = calloc((size_t)(2 * slots), sizeof *keys);
+    int32_t *ids = guard_alloc((size_t)(2 * topk) * sizeof *ids);
+    float *scores = guard_alloc((size_t)(2 * topk) * sizeof *scores);
+
+    patterns[pattern].fill(numbers, slots, (uint64_t)n, 0);
+    for (int64_t i = 0; i < slots; i++) {
+        keys[2 * i] = numbers[i];
+        if (compute == PKM_BF16)
+            numbers[i] = pkm_bf16_to_f32(pkm_f32_to_bf16(numbers[i]));
+    }
+    for (int level = 0; level <= (int)pkm_isa_detected(); level++) {
+        check_ok(run_search(&config, (pkm_isa)level, keys, queries[0], 2, ids, scores));
+        for (int r = 0; r < 2; r++) {
+            slot *want;
+
+            for (int64_t i = 0; i < slots && r + level > 0; i++)
+                numbers[i] = -numbers[i];
+            want = rank_keys(numbers, slots);
+            check_slots(ids + r * topk, scores + r * topk, want, topk, patterns[pattern].name,
+                        (pkm_isa)level, &config);
+            free(want);
+        }
+    }
+    guard_free(ids, (size_t)(2 * topk) * sizeof *ids);
+    guard_free(scores, (size_t)(2 * topk) * sizeof *scores);
+    free(numbers);
+    free(keys);
+}
+
+/* One panel and less, whole panels, more than a block of keys; topk up to all slots. */
+static void test_flat_brute_force(void **state)
+{
+    static const int64_t sizes[][2] = {{1, 1},   {2, 1},    {2, 4},   {7, 49},   {8, 5},
+                                       {8, 64},  {9, 10},   {16, 32}, {16, 256}, {17, 32},
+                                       {33, 32}, {33, 130}, {40, 40}, {40, 1600}};
+
+    (void)state;
+    for (int p = 0; p < (int)(sizeof patterns / sizeof patterns[0]); p++)
+        for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+            for (int compute = PKM_F32; compute <= PKM_BF16; compute++)
+                check_flat_pattern(p, sizes[s][0], sizes[s][1], (pkm_dtype)compute);
+}
+
+/* Several heads, rows beyond a block, keys beyond one; small integers: many ties. */
+static void check_flat_heads_and_rows(int64_t width)
+{
+    enum { HEADS = 3, N = 19, SLOTS = N * N, TOPK = 9, ROWS = 197, WIDEST = 138 };
+    static float keys[HEADS * SLOTS * WIDEST], queries[ROWS * HEADS * WIDEST];
+    static float scores[ROWS * HEADS * TOPK], all[SLOTS];
+    static int32_t ids[ROWS * HEADS * TOPK];
+    pkm_search_config config = {HEADS, N, width, TOPK, PKM_F32, PKM_KEYS_FLAT};
+
+    fill_integers(keys, HEADS * SLOTS * width, 5, -2, 2);
+    fill_integers(queries, ROWS * HEADS * width, 6, -2, 2);
+    for (int run = 0; run < 2 * ((int)pkm_isa_detected() + 1); run++) {
+        config.compute = run % 2 ? PKM_BF16 : PKM_F32;
+        check_ok(run_search(&config, (pkm_isa)(run / 2), keys, queries, ROWS, ids, scores));
+        for (int r = 0; r < ROWS * HEADS; r += 1 + r % 5) {
+            slot *want;
+
+            for (int i = 0; i < SLOTS; i++) {
+                const float *key = keys + (r % HEADS * SLOTS + i) * width;
+
+                all[i] = 0;
+                for (int64_t d = 0; d < width; d++)
+                    all[i] += key[d] * queries[r * width + d];
+            }
+            want = rank_keys(all, SLOTS);
+            check_slots(ids + r * TOPK, scores + r * TOPK, want, TOPK, "flat heads and rows",
+                        (pkm_isa)(run / 2), &config);
+            free(want);
         }
     }
 }
 
+static void test_flat_heads_and_rows(void **state)
+{
+    (void)state;
+    check_flat_heads_and_rows(6);
+    check_flat_heads_and_rows(138);
+}
+
 static void test_bad_config(void **state)
 {
+    static const struct {
+        pkm_search_config config;
+        const char *message;
+    } mistakes[] = {
+        {{0, 4, 2, 1, PKM_F32, PKM_KEYS_PRODUCT}, "heads is 0"},
+        {{1, 46341, 2, 1, PKM_F32, PKM_KEYS_PRODUCT}, "n_keys is 46341"},
+        {{1, 4, 3, 1, PKM_F32, PKM_KEYS_PRODUCT}, "key_dim is 3"},
+        {{1, 4, 2, 5, PKM_F32, PKM_KEYS_PRODUCT}, "topk is 5: expected 1 to 4"},
+        {{1, 4, 2, 1, PKM_I32, PKM_KEYS_PRODUCT}, "compute is"},
+        {{1, 4, 2, 17, PKM_F32, PKM_KEYS_FLAT}, "topk is 17: expected 1 to 16"},
+        {{2, 46340, 2, 1, PKM_F32, PKM_KEYS_FLAT}, "heads * n_keys^2 of flat keys is 4294791200"},
+        {{1, 4, 2, 1, PKM_F32, (pkm_key_kind)2}, "key_kind is 2: expected 0 to 1"},
+    };
     pkm_search *search = NULL;
 
     (void)state;
-    check_fails(pkm_search_create(&search, &(pkm_search_config){0, 4, 2, 1, PKM_F32}), PKM_ERR_ARG,
-                "heads", NULL);
-    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 46341, 2, 1, PKM_F32}),
-                PKM_ERR_ARG, "n_keys", "46341", NULL);
-    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 4, 3, 1, PKM_F32}), PKM_ERR_ARG,
-                "key_dim", NULL);
-    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 4, 2, 5, PKM_F32}), PKM_ERR_ARG,
-                "topk", "5", NULL);
-    check_fails(pkm_search_create(&search, &(pkm_search_config){1, 4, 2, 1, PKM_I32}), PKM_ERR_ARG,
-                "compute", NULL);
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
+        check_fails(pkm_search_create(&search, &mistakes[i].config), PKM_ERR_ARG,
+                    mistakes[i].message, NULL);
     assert_null(search);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_brute_force), cmocka_unit_test(test_size_of_the_paper),
-        cmocka_unit_test(test_rounded_tie), cmocka_unit_test(test_heads_and_rows),
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_brute_force),      cmocka_unit_test(test_size_of_the_paper),
+        cmocka_unit_test(test_rounded_tie),      cmocka_unit_test(test_heads_and_rows),
+        cmocka_unit_test(test_threads),          cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_flat_brute_force), cmocka_unit_test(test_flat_heads_and_rows),
         cmocka_unit_test(test_bad_config),
     };
 

@@ -175,7 +175,7 @@ static void test_stores(void **state)
 
 static void test_pure_functions(void **state)
 {
-    const pkm_search_config config = {1, 4, 4, 2, PKM_F32};
+    const pkm_search_config config = {1, 4, 4, 2, PKM_F32, PKM_KEYS_PRODUCT};
     const float one = 1;
     int32_t id = 0;
     float out = 0;

@@ -123,7 +123,7 @@ static void test_mapped_values(void **state)
 
 static void test_every_variant_trains(void **state)
 {
-    static const char *const variants[][9] = {
+    static const char *const variants[][11] = {
         {"memory_layers", "0,1", "shared_values", "true", "memory_mode", "add", NULL},
         {"query_norm", "layer", "gate", "relu", "value_dim", "16", NULL},
         {"query_norm", "none", "gate", "raw", "output_gate", "swilu", NULL},
@@ -132,6 +132,8 @@ static void test_every_variant_trains(void **state)
         {"value_optimizer", "sgd", "value_lr", "0.1", "schedule", "rsqrt", NULL},
         {"memory_heads", "1", "topk", "8", "grad_accum", "2", NULL},
         {"memory_layers", "", "schedule", "constant", NULL},
+        {"key_kind", "flat", "topk", "20", "memory_layers", "0,1", "shared_values", "true", NULL},
+        {"key_kind", "flat", "precision", "f32", "query_norm", "layer", "grad_accum", "2", NULL},
     };
 
     (void)state;
@@ -149,12 +151,16 @@ static void test_refusals(void **state)
     static const char *const wider[] = {"dim", "64", NULL};
     static const char *const both[] = {"tokens", "1000", NULL};
     static const char *const narrow[] = {"topk", "9", NULL};
+    static const char *const flat[] = {"key_kind", "flat", NULL};
+    static const char *const flat_huge[] = {"key_kind", "flat", "n_keys", "20000", NULL};
     char *folder = small_world_run(&the_world, "no-folder");
     static const char *const huge[] = {"n_keys", "8000", "dim", "1024", NULL};
 
     (void)state;
     check_fails(small_train(&the_world, "refused", false, 0, both), PKM_ERR_ARG, "tokens", NULL);
     check_fails(small_train(&the_world, "refused", false, 0, huge), PKM_ERR_NOMEM, "GiB", NULL);
+    check_fails(small_train(&the_world, "refused", false, 0, flat_huge), PKM_ERR_NOMEM, "GiB",
+                NULL);
     check_fails(small_train(&the_world, "no-folder", false, 0, narrow), PKM_ERR_ARG, "topk", NULL);
     assert_false(pkm_directory_exists(folder));
     pkm_free(folder);
@@ -162,6 +168,7 @@ static void test_refusals(void **state)
     check_fails(small_train(&the_world, "refused", false, 0, NULL), PKM_ERR_STATE, "--resume",
                 NULL);
     check_fails(small_train(&the_world, "refused", true, 0, wider), PKM_ERR_ARG, "dim", NULL);
+    check_fails(small_train(&the_world, "refused", true, 0, flat), PKM_ERR_ARG, "key_kind", NULL);
 }
 
 /* A damaged newest checkpoint is set aside, even if it is the only one beside the best. */

@@ -39,6 +39,7 @@ static const char *const variants[][15] = {
     {REVIVING, "value_dtype", "bf16", "value_optimizer", "adam_row", "map_values", "true", NULL},
     {REVIVING, "value_optimizer", "sgd", "grad_accum", "2", "batch", "2", NULL},
     {REVIVING, "memory_layers", "0,1", "key_dim", "10", NULL},
+    {REVIVING, "memory_layers", "0,1", "shared_values", "true", "key_kind", "flat", NULL},
 };
 
 /* Lines 5 and 11 (of steps 5 and 10, after the evaluation of step 6) tell what was revived. */

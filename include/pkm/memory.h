@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory layer with product keys (Lample et al. 2019), usable alone. Three rings:
+ * The memory layer with product keys, or flat ones (Lample et al. 2019), usable alone. Three rings:
  *
  *   1. pure functions over the caller's arrays: exact search, weighted bag and its gradient, row
  *      optimiser;
@@ -29,10 +29,15 @@ extern "C" {
 
 /* ---- 1. Pure functions ---------------------------------------------------------------------- */
 
+/* How queries meet slots: each half of a query meets n sub-keys, a slot being a pair of them; or
+ * the whole query meets a key for each of the n^2 slots. */
+typedef enum pkm_key_kind { PKM_KEYS_PRODUCT, PKM_KEYS_FLAT } pkm_key_kind;
+
 typedef struct pkm_search_config {
-    int64_t heads, n_keys; /* H >= 1; 1 <= n <= 46,340 */
-    int64_t key_dim, topk; /* d_k even; 1 <= k <= n */
+    int64_t heads, n_keys; /* H >= 1; 1 <= n <= 46,340; flat: H n^2 < 2^31 */
+    int64_t key_dim, topk; /* d_k even; 1 <= k <= n; flat: k <= n^2 */
     pkm_dtype compute;     /* of the dot products: PKM_F32, or PKM_BF16 (queries, keys rounded) */
+    pkm_key_kind key_kind;
 } pkm_search_config;
 
 /* Packed keys and what depends on the sizes alone. */
@@ -59,7 +64,7 @@ PKM_API void pkm_search_destroy(pkm_search *search);
 /**
  * Takes a copy of the keys, laid out for the search; again after each change of them.
  *
- * Shapes:  keys [H, 2, n, d_k/2] f32
+ * Shapes:  keys [H, 2, n, d_k/2] f32; flat: [H, n^2, d_k]
  * Threads: one thread at a time per object
  * Since:   0.1
  */
@@ -79,10 +84,11 @@ PKM_API size_t pkm_search_workspace(const pkm_search *search);
  * Equation: score(i, j) = q1 . c1_i + q2 . c2_j, id = i n + j (Lample et al. 2019, section 3.2).
  *           Order: rank the sub-keys of each half by (score descending, index ascending); slots by
  *           (fp32 sum descending, rank in half 1 ascending, rank in half 2 ascending).
+ *           Flat (section 4.4 there): score(v) = q . c_v, order (score descending, id ascending).
  * Shapes:   ids [N, H, k] i32, scores [N, H, k] f32, best first; queries [N, H, d_k] f32
  * Memory:   workspace of pkm_search_workspace bytes, 64-byte aligned; allocation: none
- * Errors:   PKM_ERR_ARG if n_rows is negative or above 2^31 - 1; PKM_ERR_NUMERIC if a half score is
- *           not finite: ids are then in range but meaningless
+ * Errors:   PKM_ERR_ARG if n_rows is negative or above 2^31 - 1; PKM_ERR_NUMERIC if the score of
+ *           a key is not finite: ids are then in range but meaningless
  * Threads:  concurrent calls allowed on a const object, each with its own workspace
  * Since:    0.1
  */
@@ -266,11 +272,12 @@ typedef struct pkm_memory_config {
     int64_t heads;     /* H */
     int64_t n_keys;    /* n, sub-keys per half; slots = n^2 <= 46,340^2 */
     int64_t key_dim;   /* d_k, even: width of a whole query */
-    int64_t topk;      /* k <= n */
+    int64_t topk;      /* k <= n; flat keys: k <= n^2 */
     int64_t value_dim; /* D_v; 0 = dim */
     pkm_query_norm query_norm;
     pkm_gate gate;
     pkm_output_gate output_gate; /* swilu brings a value projection with it */
+    pkm_key_kind key_kind;       /* flat: slots stay n^2, H n^2 < 2^31 */
 } pkm_memory_config;
 
 /* How a layer that stands alone is run and trained; pkm_memory_options_init gives the defaults. */

@@ -15,14 +15,14 @@ extern "C" {
 /* What was revived in one memory layer. */
 typedef struct pkm_revived {
     int layer;
-    int64_t keys, slots; /* sub-keys, of both halves of all heads; slots of its table */
+    int64_t keys, slots; /* sub-keys of both halves, or flat keys, of all heads; slots */
 } pkm_revived;
 
 /**
  * Starts a window of steps for pkm_memory_revive: from now on it is summed up what weight training
  * reads sub-keys and slots with. Called again, the window begins anew.
  *
- * Memory:  12 bytes per slot and per sub-key until the layer goes
+ * Memory:  12 bytes per slot and 20 per sub-key, or flat key of a head, until the layer goes
  * Errors:  PKM_ERR_STATE on a layer made without train; PKM_ERR_NOMEM
  * Threads: one thread at a time per object
  * Since:   0.1
@@ -41,7 +41,9 @@ PKM_API pkm_status pkm_memory_revive_start(pkm_memory *memory);
  *           Where s_v = 0, v = i n + j, the row becomes that of u = d(i) n + d(j), d(i) = i for a
  *           sub-key that was not revived: V_v = V_u + 0.1 rms(V_u) z; if s_u = 0, u is drawn in
  *           proportion to s. Moments of what was revived are 0; all else stays bit for bit.
- *           Several heads may revive sub-keys of one number: d is then that of the first
+ *           Several heads may revive sub-keys of one number: d is then that of the first.
+ *           Flat keys, one for each head and slot, are revived as the sub-keys of a single part:
+ *           below is of 1/slots, and u = d(v)
  * Units:    below: of the even share 1/n, in [0, 1]; 0 revives slots alone. 0.1 is not tuned
  * Memory:   out may be NULL; out->layer is 0. The slots of a borrowed store are left alone, since
  *           other layers may read them. A window is not part of pkm_memory_save; load begins one

@@ -19,6 +19,7 @@ typedef struct pkm_train_options {
     /* memory */
     pkm_int_list memory_layers; /* 0-based */
     int memory_mode;            /* replace | add */
+    int key_kind;               /* product | flat */
     int64_t n_keys, memory_heads, topk, key_dim, value_dim;
     int query_norm, gate, output_gate; /* batch|layer|none, softmax|relu|raw, none|swilu */
     bool shared_values;

@@ -71,6 +71,8 @@ static size_t parts_bytes(const pkm_key_grad *grad)
 
 size_t pkm_key_grad_workspace(const pkm_key_grad *grad)
 {
+    if (grad->key_kind == PKM_KEYS_FLAT)
+        return pkm_flat_key_grad_workspace(grad);
     return pkm_size_sum(parts_bytes(grad),
                         pkm_size_product((size_t)pkm_threads(), thread_bytes(grad)));
 }
@@ -220,6 +222,10 @@ void pkm_key_grad_run(const pkm_key_grad *grad, void *workspace)
                      .workspace = (char *)workspace + parts_bytes(grad),
                      .thread_bytes = thread_bytes(grad)};
 
+    if (grad->key_kind == PKM_KEYS_FLAT) {
+        pkm_flat_key_grad_run(grad, workspace);
+        return;
+    }
     pkm_parallel(2 * grad->heads * chunks(grad), gradients_block, &pass);
     if (chunks(grad) > 1)
         pkm_parallel(pkm_ceil_div(key_count(grad), SUM_BLOCK), sum_block, &pass);

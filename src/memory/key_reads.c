@@ -9,7 +9,8 @@
 
 static size_t count_of(const pkm_key_reads *reads)
 {
-    return pkm_size_product(pkm_size_product((size_t)reads->heads, 2), (size_t)reads->n_keys);
+    return pkm_size_product(pkm_size_product((size_t)reads->heads, (size_t)reads->keys.parts),
+                            (size_t)reads->keys.count);
 }
 
 static void carve(pkm_key_reads *reads, pkm_arena *arena)
@@ -19,11 +20,12 @@ static void carve(pkm_key_reads *reads, pkm_arena *arena)
     reads->window = pkm_arena_take(arena, count, sizeof *reads->window);
     reads->step = pkm_arena_take(arena, count, sizeof *reads->step);
     reads->donors = pkm_arena_take(arena, count, sizeof *reads->donors);
+    reads->sums = pkm_arena_take(arena, count, sizeof *reads->sums);
 }
 
-pkm_status pkm_key_reads_init(pkm_key_reads *out, int64_t heads, int64_t n_keys)
+pkm_status pkm_key_reads_init(pkm_key_reads *out, int64_t heads, const pkm_key_shape *keys)
 {
-    pkm_key_reads reads = {.heads = heads, .n_keys = n_keys};
+    pkm_key_reads reads = {.heads = heads, .keys = *keys};
     pkm_arena arena = {0};
     void *memory;
 
@@ -65,8 +67,8 @@ typedef struct reads_job {
 static void add_head(int64_t head, int thread, void *user)
 {
     const reads_job *job = user;
-    uint32_t n_keys = (uint32_t)job->reads->n_keys;
-    float *first = job->reads->step + 2 * head * n_keys, *second = first + n_keys;
+    const pkm_key_shape keys = job->reads->keys;
+    float *sums = job->reads->step + head * keys.parts * keys.count;
 
     (void)thread;
     for (int64_t row = 0; row < job->n_rows; row++) {
@@ -76,8 +78,8 @@ static void add_head(int64_t head, int thread, void *user)
             uint32_t slot = (uint32_t)job->ids[i];
             float weight = fabsf(job->weights[i]);
 
-            first[slot / n_keys] += weight;
-            second[slot % n_keys] += weight;
+            for (int part = 0; part < keys.parts; part++)
+                sums[part * keys.count + pkm_key_of_slot(&keys, part, slot)] += weight;
         }
     }
 }

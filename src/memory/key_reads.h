@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What weight each sub-key of a layer was read with, over a window of steps (revive.h). */
+/* What weight each sub-key of a layer, or flat key, was read with, over a window of steps
+ * (revive.h). */
 #ifndef PKM_MEMORY_KEY_READS_H
 #define PKM_MEMORY_KEY_READS_H
 
@@ -7,17 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
+#include "memory/memory_config.h"
 
 typedef struct pkm_key_reads {
-    int64_t heads, n_keys;
-    float *window;   /* [H, 2, n] sums of |w| over the steps taken; NULL: not counted */
-    float *step;     /* [H, 2, n] of the step under way */
-    int32_t *donors; /* [H, 2, n] of the last reviving: what each was copied from, -1: it was not */
-    size_t bytes;    /* of the three */
+    int64_t heads;
+    pkm_key_shape keys;
+    float *window;   /* [H, parts, count] sums of |w| over the steps taken; NULL: not counted */
+    float *step;     /* [H, parts, count] of the step under way */
+    int32_t *donors; /* [H, parts, count] of the last reviving: copied from which, -1: it was not */
+    double *sums;    /* [H, parts, count] room for running sums of the window */
+    size_t bytes;    /* of the four */
 } pkm_key_reads;
 
-pkm_status pkm_key_reads_init(pkm_key_reads *out, int64_t heads, int64_t n_keys);
+pkm_status pkm_key_reads_init(pkm_key_reads *out, int64_t heads, const pkm_key_shape *keys);
 void pkm_key_reads_release(pkm_key_reads *reads);
 void pkm_key_reads_clear(pkm_key_reads *reads);
 

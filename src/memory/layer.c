@@ -11,6 +11,7 @@
 #include "memory/elementwise.h"
 #include "memory/layer_parts.h"
 #include "memory/memory_config.h"
+#include "memory/search.h"
 
 static pkm_status add_param(pkm_memory_layer *layer, pkm_param **out, const char *prefix,
                             const char *name, pkm_param_spec spec)
@@ -34,18 +35,17 @@ static pkm_param_spec vector(int64_t count, float value, pkm_param_role role)
 }
 
 /*
- * Sub-keys uniform in +-1/sqrt(d_k/2) (Lample et al. 2019), different in every layer because the
- * stream is the name; query Xavier uniform with bias 0; projections of variance 1 / fan-in.
+ * Keys uniform in +-1/sqrt of their width (Lample et al. 2019), different in every layer because
+ * the stream is the name; query Xavier uniform with bias 0; projections of variance 1 / fan-in.
  */
 static pkm_status add_params(pkm_memory_layer *layer, const char *prefix)
 {
     const pkm_memory_config *c = &layer->config;
-    int64_t width = layer->width, half = c->key_dim / 2;
-    pkm_param_spec keys = {.n_dims = 4,
-                           .dims = {c->heads, 2, c->n_keys, half},
-                           .init = {PKM_INIT_UNIFORM, (float)(1 / sqrt((double)half))}};
+    int64_t width = layer->width, key_width = pkm_memory_keys(c).width;
+    pkm_param_spec keys = {.init = {PKM_INIT_UNIFORM, (float)(1 / sqrt((double)key_width))}};
     double xavier = sqrt(6 / (double)(c->dim + width));
 
+    keys.n_dims = pkm_memory_key_dims(c, keys.dims);
     PKM_TRY(add_param(layer, &layer->query_weight, prefix, "query.weight",
                       matrix(width, c->dim, PKM_INIT_UNIFORM, xavier)));
     PKM_TRY(add_param(layer, &layer->query_bias, prefix, "query.bias",
@@ -95,7 +95,12 @@ static pkm_status check_store(const pkm_memory_config *config, const pkm_store *
 static pkm_status fill(pkm_memory_layer *layer, const char *prefix)
 {
     const pkm_memory_config *c = &layer->config;
-    pkm_search_config search = {c->heads, c->n_keys, c->key_dim, c->topk, layer->compute};
+    pkm_search_config search = {.heads = c->heads,
+                                .n_keys = c->n_keys,
+                                .key_dim = c->key_dim,
+                                .topk = c->topk,
+                                .compute = layer->compute,
+                                .key_kind = c->key_kind};
 
     PKM_TRY(check_store(c, layer->store));
     PKM_TRY(add_params(layer, prefix));
@@ -221,7 +226,8 @@ pkm_key_grad pkm_layer_key_grad(const pkm_memory_layer *layer, int64_t n_rows)
 {
     const pkm_memory_config *c = &layer->config;
 
-    return (pkm_key_grad){.n_rows = n_rows,
+    return (pkm_key_grad){.key_kind = c->key_kind,
+                          .n_rows = n_rows,
                           .heads = c->heads,
                           .n_keys = c->n_keys,
                           .key_dim = c->key_dim,
@@ -260,6 +266,11 @@ void pkm_layer_carve(layer_scratch *out, pkm_arena *arena, const pkm_memory_laye
             pool = pkm_key_grad_workspace(&key_grad);
     }
     out->pool = pkm_arena_take(arena, pool, 1);
+}
+
+size_t pkm_memory_layer_packed_bytes(const pkm_memory_layer *layer)
+{
+    return pkm_search_bytes(layer->search);
 }
 
 size_t pkm_memory_layer_workspace(const pkm_memory_layer *layer, const pkm_memory_plan *plan)
@@ -321,7 +332,7 @@ const void *pkm_layer_gated(const pkm_memory_layer *layer, const layer_saved *sa
 }
 
 /*
- * Flops: products of query, search (all n sub-keys of both halves), bag, projections; twice that
+ * Flops: products of query, search (all keys), bag, projections; twice that
  * and the gate dots backward. Bytes: weights and keys once, activations once, the rows of the bag
  * as often as they are hit, backward as many distinct rows once as even draws would meet.
  */
@@ -331,9 +342,9 @@ void pkm_memory_layer_cost(const pkm_memory_layer *layer, int64_t n_rows, bool b
     const pkm_memory_config *c = &layer->config;
     double n = (double)n_rows, dim = (double)c->dim, value_dim = (double)c->value_dim;
     double width = (double)layer->width, compute = (double)pkm_dtype_bytes(layer->compute);
-    double hits = n * (double)layer->hits, slots = (double)c->n_keys * (double)c->n_keys;
+    double hits = n * (double)layer->hits, slots = (double)pkm_memory_slots(c);
     double row = value_dim * (double)pkm_dtype_bytes(pkm_store_config_of(layer->store)->dtype);
-    double keys = width * (double)c->n_keys, products = dim * width;
+    double keys = (double)layer->keys->count, products = dim * width;
 
     if (layer->value_weight != NULL)
         products += dim * value_dim;
@@ -379,10 +390,10 @@ void pkm_memory_layer_observe(pkm_memory_layer *layer, pkm_memory_observer obser
 
 pkm_status pkm_memory_layer_watch(pkm_memory_layer *layer)
 {
-    const pkm_memory_config *c = &layer->config;
+    const pkm_key_shape keys = pkm_memory_keys(&layer->config);
 
     if (layer->reads.window == NULL)
-        return pkm_key_reads_init(&layer->reads, c->heads, c->n_keys);
+        return pkm_key_reads_init(&layer->reads, layer->config.heads, &keys);
     pkm_key_reads_clear(&layer->reads);
     return PKM_OK;
 }

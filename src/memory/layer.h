@@ -24,9 +24,9 @@ typedef struct pkm_memory_layer pkm_memory_layer;
 /*
  * Adds the layer's tensors to `params` under `prefix` ("h.2.pkm."; "" for none): query.weight
  * [H*d_k, D], query.bias, query_norm.{weight,bias,running_mean,running_var} [H*d_k], keys
- * [H, 2, n, d_k/2], and where configured value_proj.{weight [D, D_v], bias}, swilu.{weight [D_v,
- * D], bias}. `compute` is the precision of products (and, if bf16, of x and y). Borrows params and
- * store.
+ * [H, 2, n, d_k/2] or, flat, [H, n^2, d_k], and where configured value_proj.{weight [D, D_v],
+ * bias}, swilu.{weight [D_v, D], bias}. `compute` is the precision of products (and, if bf16, of x
+ * and y). Borrows params and store.
  */
 pkm_status pkm_memory_layer_create(pkm_memory_layer **out, pkm_params *params, pkm_store *store,
                                    const char *prefix, const pkm_memory_config *config,
@@ -50,6 +50,8 @@ typedef struct pkm_memory_plan {
 
 /* Asks for packed weights. */
 pkm_status pkm_memory_layer_prepare(pkm_memory_layer *layer, const pkm_memory_plan *plan);
+/* Bytes of the packed keys, taken by the first forward. */
+size_t pkm_memory_layer_packed_bytes(const pkm_memory_layer *layer);
 /* Bytes of scratch of forward and backward, with the number of threads in use now. */
 size_t pkm_memory_layer_workspace(const pkm_memory_layer *layer, const pkm_memory_plan *plan);
 

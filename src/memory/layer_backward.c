@@ -6,7 +6,7 @@
  *
  *   dV[i] += w_i g                  recorded in the store, applied by its step
  *   dw_i = a_i;  ds = gate'(dw)     softmax: ds_i = w_i (a_i - sum_j w_j a_j)
- *   dq1 = sum ds_i c1_i;  dc1_i += ds_i q1;  the same for half 2
+ *   dq1 = sum ds_i c1_i;  dc1_i += ds_i q1;  the same for half 2; flat keys: for the whole query
  *   dx = norm'(dq) W_q (+ the output gate's part)
  */
 #include <string.h>

@@ -100,7 +100,11 @@ static pkm_status allocate(pkm_memory *memory)
     const pkm_memory_config *config = pkm_memory_layer_config(memory->layer);
     pkm_memory_plan plan = plan_of(memory);
     pkm_arena arena = {0};
+    size_t bytes;
 
+    PKM_TRY(pkm_params_bytes(memory->params, options->train, &bytes));
+    PKM_TRY(pkm_memory_check(pkm_size_sum(bytes, pkm_memory_layer_packed_bytes(memory->layer)),
+                             "the keys and maps of a memory layer", "fewer or narrower would fit"));
     PKM_TRY(pkm_params_allocate(memory->params, options->train));
     PKM_TRY(pkm_memory_layer_prepare(memory->layer, &plan));
     carve(memory, &arena);

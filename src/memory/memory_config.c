@@ -25,11 +25,24 @@ static pkm_status check_not_negative(const char *field, double value)
     return PKM_OK;
 }
 
+/* Flat keys are rows of one matrix, numbered by int32_t. */
+static pkm_status check_slots_read(const pkm_search_config *config)
+{
+    int64_t slots = config->n_keys * config->n_keys;
+
+    if (config->key_kind == PKM_KEYS_PRODUCT)
+        return pkm_check_range("topk", config->topk, 1, config->n_keys);
+    PKM_TRY(pkm_check_range("heads * n_keys^2 of flat keys", config->heads * slots, 1, INT32_MAX));
+    return pkm_check_range("topk", config->topk, 1, slots);
+}
+
 pkm_status pkm_search_config_check(const pkm_search_config *config)
 {
     PKM_TRY(pkm_check_range("heads", config->heads, 1, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(pkm_check_range("n_keys", config->n_keys, 1, PKM_MEMORY_MAX_KEYS));
-    PKM_TRY(pkm_check_range("topk", config->topk, 1, config->n_keys));
+    PKM_TRY(
+        pkm_check_range("key_kind", (int64_t)config->key_kind, PKM_KEYS_PRODUCT, PKM_KEYS_FLAT));
+    PKM_TRY(check_slots_read(config));
     PKM_TRY(pkm_check_range("key_dim", config->key_dim, 2, PKM_MEMORY_MAX_WIDTH));
     if (config->key_dim % 2 != 0)
         return pkm_fail(PKM_ERR_ARG, "key_dim is %lld: expected an even number",
@@ -45,7 +58,8 @@ pkm_status pkm_memory_config_check(const pkm_memory_config *config)
     pkm_search_config search = {.heads = config->heads,
                                 .n_keys = config->n_keys,
                                 .key_dim = config->key_dim,
-                                .topk = config->topk};
+                                .topk = config->topk,
+                                .key_kind = config->key_kind};
 
     PKM_TRY(pkm_check_range("dim", config->dim, 1, PKM_MEMORY_MAX_WIDTH));
     PKM_TRY(pkm_search_config_check(&search));
@@ -55,6 +69,19 @@ pkm_status pkm_memory_config_check(const pkm_memory_config *config)
     PKM_TRY(pkm_check_range("gate", (int64_t)config->gate, PKM_GATE_SOFTMAX, PKM_GATE_RAW));
     return pkm_check_range("output_gate", (int64_t)config->output_gate, PKM_OUTPUT_GATE_NONE,
                            PKM_OUTPUT_GATE_SWILU);
+}
+
+int pkm_memory_key_dims(const pkm_memory_config *config, int64_t dims[4])
+{
+    pkm_key_shape keys = pkm_memory_keys(config);
+    int rank = 0;
+
+    dims[rank++] = config->heads;
+    if (keys.parts > 1)
+        dims[rank++] = keys.parts;
+    dims[rank++] = keys.count;
+    dims[rank++] = keys.width;
+    return rank;
 }
 
 pkm_status pkm_store_config_check(const pkm_store_config *config)

@@ -71,10 +71,10 @@ static void config_text(char *out, size_t bytes, const pkm_memory *memory)
 
     snprintf(out, bytes,
              "dim %lld heads %lld n_keys %lld key_dim %lld topk %lld value_dim %lld query_norm %s "
-             "gate %s output_gate %s",
+             "gate %s output_gate %s%s",
              (long long)c->dim, (long long)c->heads, (long long)c->n_keys, (long long)c->key_dim,
              (long long)c->topk, (long long)c->value_dim, norms[c->query_norm], gates[c->gate],
-             output_gates[c->output_gate]);
+             output_gates[c->output_gate], c->key_kind == PKM_KEYS_FLAT ? " key_kind flat" : "");
 }
 
 pkm_status pkm_memory_save(const pkm_memory *memory, const char *path)

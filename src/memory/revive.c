@@ -45,6 +45,22 @@ static double draw_place(const revive_draws *from, int64_t index, double total)
     return (double)pkm_rng_u32(&from->donor, (uint64_t)index) * 0x1p-32 * total;
 }
 
+/* The first of running sums that exceeds `place`, which is less than the last. */
+static int64_t find_place(const double *sums, int64_t count, double place)
+{
+    int64_t low = 0, high = count - 1;
+
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+
+        if (sums[middle] > place)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 /* to [count] = from + noise rms(from) z, both of dtype; the z of row `index`. */
 static void copy_with_noise(void *to, const void *from, pkm_dtype dtype, int64_t count,
                             const revive_draws *draws, int64_t index)
@@ -73,7 +89,7 @@ static void copy_with_noise(void *to, const void *from, pkm_dtype dtype, int64_t
     }
 }
 
-/* ---- sub-keys ---- */
+/* ---- keys ---- */
 
 typedef struct key_job {
     pkm_memory_layer *layer;
@@ -81,26 +97,10 @@ typedef struct key_job {
     revive_draws draws;
 } key_job;
 
-/* The sub-key at `place` of the weights of those that have at least `least`. */
-static int32_t key_at(const float *reads, int64_t n_keys, double least, double place)
-{
-    int32_t last = -1;
-
-    for (int64_t i = 0; i < n_keys; i++) {
-        if ((double)reads[i] < least)
-            continue;
-        last = (int32_t)i;
-        place -= (double)reads[i];
-        if (place < 0)
-            break;
-    }
-    return last;
-}
-
 static void revive_key(const key_job *job, int64_t key, int64_t donor)
 {
     pkm_param *keys = job->layer->keys;
-    int64_t width = job->layer->config.key_dim / 2;
+    int64_t width = job->layer->reads.keys.width;
     float *data = keys->data;
 
     copy_with_noise(data + key * width, data + donor * width, PKM_F32, width, &job->draws, key);
@@ -108,38 +108,42 @@ static void revive_key(const key_job *job, int64_t key, int64_t donor)
     memset(keys->moment2 + key * width, 0, (size_t)width * sizeof(float));
 }
 
-/* One half of one head. */
-static void revive_half(int64_t half, int thread, void *user)
+/* One part of one head. */
+static void revive_part(int64_t part, int thread, void *user)
 {
     const key_job *job = user;
-    int64_t n_keys = job->layer->config.n_keys, first = half * n_keys;
-    const float *reads = job->layer->reads.window + first;
-    int32_t *donors = job->layer->reads.donors + first;
-    double total = 0, kept = 0, least;
+    const pkm_key_reads *all = &job->layer->reads;
+    int64_t count = all->keys.count, first = part * count;
+    const float *reads = all->window + first;
+    double total = 0, kept = 0, least, *sums = all->sums + first;
 
     (void)thread;
-    for (int64_t i = 0; i < n_keys; i++)
+    for (int64_t i = 0; i < count; i++)
         total += (double)reads[i];
-    least = job->below * total / (double)n_keys;
-    for (int64_t i = 0; i < n_keys; i++)
+    least = job->below * total / (double)count;
+    for (int64_t i = 0; i < count; i++) {
         kept += (double)reads[i] < least ? 0 : (double)reads[i];
-    for (int64_t i = 0; i < n_keys; i++) {
-        donors[i] = -1;
-        if ((double)reads[i] < least)
-            donors[i] = key_at(reads, n_keys, least, draw_place(&job->draws, first + i, kept));
-        if (donors[i] >= 0)
-            revive_key(job, first + i, first + donors[i]);
+        sums[i] = kept;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int32_t *donor = &all->donors[first + i];
+
+        *donor = -1;
+        if (!((double)reads[i] < least) || !(kept > 0))
+            continue;
+        *donor = (int32_t)find_place(sums, count, draw_place(&job->draws, first + i, kept));
+        revive_key(job, first + i, first + *donor);
     }
 }
 
 static int64_t revive_keys(pkm_memory_layer *layer, const pkm_revive_rule *rule)
 {
-    const pkm_memory_config *c = &layer->config;
+    int64_t parts = layer->reads.heads * layer->reads.keys.parts;
     key_job job = {layer, rule->below, draws_of(layer->keys->spec.name, rule)};
     int64_t revived = 0;
 
-    pkm_parallel(2 * c->heads, revive_half, &job);
-    for (int64_t i = 0; i < 2 * c->heads * c->n_keys; i++)
+    pkm_parallel(parts, revive_part, &job);
+    for (int64_t i = 0; i < parts * layer->reads.keys.count; i++)
         revived += layer->reads.donors[i] >= 0;
     if (revived > 0)
         pkm_param_changed(layer->keys);
@@ -158,14 +162,15 @@ typedef struct slot_job {
     revive_draws draws;
 } slot_job;
 
-/* What sub-key i of a half was revived from, or i. */
-static int64_t donor_of(const slot_job *job, int64_t half, int64_t i)
+/* What key i of a part was revived from, or i. */
+static int64_t donor_of_key(const slot_job *job, int part, int64_t i)
 {
     for (int l = 0; l < job->n_layers; l++) {
-        const pkm_memory_layer *layer = job->layers[l];
+        const pkm_key_reads *reads = &job->layers[l]->reads;
 
-        for (int64_t head = 0; head < layer->config.heads; head++) {
-            int32_t donor = layer->reads.donors[(2 * head + half) * layer->config.n_keys + i];
+        for (int64_t head = 0; head < reads->heads; head++) {
+            int64_t at = (head * reads->keys.parts + part) * reads->keys.count + i;
+            int32_t donor = reads->donors[at];
 
             if (donor >= 0)
                 return donor;
@@ -174,34 +179,30 @@ static int64_t donor_of(const slot_job *job, int64_t half, int64_t i)
     return i;
 }
 
-/* The first slot whose sum exceeds `place`, which is less than the last. */
-static int64_t slot_at(const slot_job *job, double place)
+/* The slot that the donors of a slot's keys make. */
+static int64_t donor_of_slot(const slot_job *job, int64_t slot)
 {
-    int64_t low = 0, high = job->slots - 1;
+    const pkm_key_shape *keys = &job->layers[0]->reads.keys;
+    int64_t donor = 0;
 
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-
-        if (job->sums[middle] > place)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    for (int part = 0; part < keys->parts; part++)
+        donor = donor * keys->count +
+                donor_of_key(job, part, pkm_key_of_slot(keys, part, (uint32_t)slot));
+    return donor;
 }
 
 static void revive_slot(const slot_job *job, int64_t slot)
 {
     const pkm_store_config *table = pkm_store_config_of(job->store);
     size_t row_bytes = (size_t)table->value_dim * pkm_dtype_bytes(table->dtype);
-    int64_t n_keys = job->layers[0]->config.n_keys;
-    int64_t donor = donor_of(job, 0, slot / n_keys) * n_keys + donor_of(job, 1, slot % n_keys);
+    int64_t donor = donor_of_slot(job, slot);
     pkm_store_moment moments[2];
     int n_moments = pkm_store_moments(job->store, moments);
     char *values = pkm_store_values(job->store);
 
     if (!(job->reads[donor] > 0))
-        donor = slot_at(job, draw_place(&job->draws, slot, job->sums[job->slots - 1]));
+        donor = find_place(job->sums, job->slots,
+                           draw_place(&job->draws, slot, job->sums[job->slots - 1]));
     copy_with_noise(values + (size_t)slot * row_bytes, values + (size_t)donor * row_bytes,
                     table->dtype, table->value_dim, &job->draws, slot);
     for (int m = 0; m < n_moments; m++) {

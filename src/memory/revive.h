@@ -19,9 +19,9 @@
  *       layer that revived it, or i if none did; if s[u] = 0, u is drawn in proportion to s instead
  *   V_v = V_u + 0.1 rms(V_u) z; the row's moments are 0
  *
- * so that the copies do at first what the originals do. Nothing is both read and written; draws are
- * keyed by seed, tensor, step and index. A head or table that no weight was given to stays as it
- * is.
+ * (flat keys have one part of `slots` keys: u = d(v)), so that the copies do at first what the
+ * originals do. Nothing is both read and written; draws are keyed by seed, tensor, step and index.
+ * A head or table that no weight was given to stays as it is.
  */
 #ifndef PKM_MEMORY_REVIVE_H
 #define PKM_MEMORY_REVIVE_H

@@ -244,6 +244,8 @@ pkm_status pkm_gpt_needs(const pkm_gpt *gpt, size_t *out)
     size_t total;
 
     PKM_TRY(pkm_params_bytes(gpt->params, gpt->train, &total));
+    for (int i = 0; i < gpt->n_memories; i++)
+        total = pkm_size_sum(total, pkm_memory_layer_packed_bytes(gpt->memories[i]));
     if (gpt->config.map_dir == NULL)
         total = pkm_size_sum(total, pkm_gpt_table_bytes(gpt));
     if (total == SIZE_MAX)

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "format/json.h"
+#include "memory/memory_config.h"
 #include "models/model_dir.h"
 
 enum { FORMAT_VERSION = 1, MAX_CONFIG_BYTES = 1 << 20 };
@@ -41,7 +42,7 @@ static const int_field model_fields[] = {
 static const int_field memory_fields[] = {
     {"memory_heads", offsetof(pkm_gpt_config, memory.heads), 1, 1024},
     {"n_keys", offsetof(pkm_gpt_config, memory.n_keys), 1, 46340},
-    {"topk", offsetof(pkm_gpt_config, memory.topk), 1, 46340},
+    {"topk", offsetof(pkm_gpt_config, memory.topk), 1, PKM_MEMORY_MAX_WIDTH},
     {"key_dim", offsetof(pkm_gpt_config, memory.key_dim), 2, 65536},
     {"value_dim", offsetof(pkm_gpt_config, memory.value_dim), 1, 65536},
 };
@@ -50,15 +51,18 @@ static const int_field memory_fields[] = {
 typedef struct choice_field {
     const char *key, *choices;
     size_t offset;
+    bool optional; /* missing: the first choice; older files have none */
 } choice_field;
 
 static const choice_field memory_choices[] = {
-    {"memory_mode", "replace|add", offsetof(pkm_gpt_config, memory_mode)},
-    {"query_norm", "batch|layer|none", offsetof(pkm_gpt_config, memory.query_norm)},
-    {"gate", "softmax|relu|raw", offsetof(pkm_gpt_config, memory.gate)},
-    {"output_gate", "none|swilu", offsetof(pkm_gpt_config, memory.output_gate)},
-    {"value_dtype", "f32|bf16|int8", offsetof(pkm_gpt_config, value_dtype)},
-    {"value_optimizer", "adam|adagrad|sgd|adam_row", offsetof(pkm_gpt_config, value_optimizer)},
+    {"memory_mode", "replace|add", offsetof(pkm_gpt_config, memory_mode), false},
+    {"key_kind", "product|flat", offsetof(pkm_gpt_config, memory.key_kind), true},
+    {"query_norm", "batch|layer|none", offsetof(pkm_gpt_config, memory.query_norm), false},
+    {"gate", "softmax|relu|raw", offsetof(pkm_gpt_config, memory.gate), false},
+    {"output_gate", "none|swilu", offsetof(pkm_gpt_config, memory.output_gate), false},
+    {"value_dtype", "f32|bf16|int8", offsetof(pkm_gpt_config, value_dtype), false},
+    {"value_optimizer", "adam|adagrad|sgd|adam_row", offsetof(pkm_gpt_config, value_optimizer),
+     false},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -76,7 +80,7 @@ static int *choice_at(pkm_gpt_config *config, const choice_field *field)
 
 _Static_assert(sizeof(pkm_memory_mode) == sizeof(int) && sizeof(pkm_dtype) == sizeof(int) &&
                    sizeof(pkm_gate) == sizeof(int) && sizeof(pkm_query_norm) == sizeof(int) &&
-                   sizeof(pkm_output_gate) == sizeof(int) &&
+                   sizeof(pkm_output_gate) == sizeof(int) && sizeof(pkm_key_kind) == sizeof(int) &&
                    sizeof(pkm_value_optimizer) == sizeof(int),
                "enumerations are read as int");
 
@@ -302,8 +306,9 @@ static pkm_status read_memory(pkm_gpt_config *out, const json_t *pkm, const char
 {
     PKM_TRY(read_ints(out, pkm, memory_fields, COUNT(memory_fields), path));
     for (size_t i = 0; i < COUNT(memory_choices); i++)
-        PKM_TRY(pkm_json_choice(pkm, memory_choices[i].key, memory_choices[i].choices, true,
-                                choice_at(out, &memory_choices[i]), path));
+        PKM_TRY(pkm_json_choice(pkm, memory_choices[i].key, memory_choices[i].choices,
+                                !memory_choices[i].optional, choice_at(out, &memory_choices[i]),
+                                path));
     out->memory.dim = out->dim;
     return pkm_json_bool(pkm, "shared_values", true, &out->shared_values, path);
 }

@@ -226,11 +226,12 @@ static pkm_status check_keys(const pkm_gpt_config *config, int64_t layer,
     const pkm_memory_config *memory = &config->memory;
     char name[PKM_PARAM_NAME + sizeof lm_prefix];
     const pkm_st_tensor *unused;
+    int64_t dims[4];
+    int n_dims = pkm_memory_key_dims(memory, dims);
     pkm_gpt_name stem;
 
     file_name(name, sizeof name, reader, pkm_gpt_block_name(&stem, layer, "pkm.keys"));
-    return pkm_st_check(reader, name, &unused, 4,
-                        (int64_t[]){memory->heads, 2, memory->n_keys, memory->key_dim / 2});
+    return pkm_st_check(reader, name, &unused, n_dims, dims);
 }
 
 /* Every block has one of these: so many as the config says, or it is not declared. */

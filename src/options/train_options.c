@@ -8,7 +8,7 @@
  */
 #include "pkm/train.h"
 
-enum { MAX_LAYERS = 1024 };
+enum { MAX_LAYERS = 1024, MAX_TOPK = 1 << 24 };
 
 #define MAX_COUNT 9007199254740992.0 /* 2^53: exact as a double and in JSON */
 #define MAX_STEPS 4294967295.0       /* pkm_rng.step has 32 bits */
@@ -35,12 +35,16 @@ static const pkm_option rows[] = {
      "blocks with a memory, counted from 0; none: a plain transformer"},
     {"memory_mode", PKM_OPTION_CHOICE, offsetof(pkm_train_options, memory_mode), 0, 0, "replace",
      "replace|add", NULL, memory, "memory in place of a block's feed-forward part, or added to it"},
+    {"key_kind", PKM_OPTION_CHOICE, offsetof(pkm_train_options, key_kind), 0, 0, "product",
+     "product|flat", NULL, memory,
+     "a slot for each pair of sub-keys of a query's halves, or a key of the whole query for each "
+     "slot, all of which are scored"},
     {"n_keys", PKM_OPTION_INT, offsetof(pkm_train_options, n_keys), 1, 46340, "256", NULL, NULL,
      memory, "sub-keys per half of a query; a memory has n_keys^2 slots"},
     {"memory_heads", PKM_OPTION_INT, offsetof(pkm_train_options, memory_heads), 1, 1024, "4", NULL,
      NULL, memory, "heads that search the memory"},
-    {"topk", PKM_OPTION_INT, offsetof(pkm_train_options, topk), 1, 46340, "32", NULL, NULL, memory,
-     "slots a head reads, at most n_keys"},
+    {"topk", PKM_OPTION_INT, offsetof(pkm_train_options, topk), 1, MAX_TOPK, "32", NULL, NULL,
+     memory, "slots a head reads, at most n_keys; with flat keys at most n_keys^2"},
     {"key_dim", PKM_OPTION_INT, offsetof(pkm_train_options, key_dim), 0, 65536, "0", NULL, NULL,
      memory, "width of a query, even; 0: dim / 2, at least 32, at most 512"},
     {"value_dim", PKM_OPTION_INT, offsetof(pkm_train_options, value_dim), 0, 65536, "0", NULL, NULL,

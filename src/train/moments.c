@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "format/safetensors.h"
+#include "memory/memory_config.h"
 #include "params/finite.h"
 
 /* Two moments for each dense tensor and at most two for each store; then what reviving goes by, a
@@ -39,12 +40,12 @@ static void list_release(moment_list *list)
 
 static void add_reads(moment_list *list, const pkm_gpt *gpt)
 {
-    const pkm_memory_config *memory = &gpt->config.memory;
-    const int64_t keys[] = {memory->heads, 2, memory->n_keys};
+    int64_t keys[4];
+    int n_dims = pkm_memory_key_dims(&gpt->config.memory, keys) - 1; /* a number for each key */
 
     for (int i = 0; i < gpt->n_memories; i++)
         if (pkm_memory_layer_reads(gpt->memories[i])->window != NULL)
-            add(list, pkm_memory_layer_keys_name(gpt->memories[i]), "reads", PKM_F32, 3, keys,
+            add(list, pkm_memory_layer_keys_name(gpt->memories[i]), "reads", PKM_F32, n_dims, keys,
                 pkm_memory_layer_reads(gpt->memories[i])->window);
     for (int i = 0; i < gpt->n_stores; i++)
         if (pkm_store_reads(gpt->stores[i])->window != NULL)

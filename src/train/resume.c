@@ -28,6 +28,7 @@ static const struct {
     {"seq_len", FIELD(seq_len)},
     {"memory_layers", FIELD(memory_layers)},
     {"memory_mode", FIELD(memory_mode)},
+    {"key_kind", FIELD(memory.key_kind)},
     {"n_keys", FIELD(memory.n_keys)},
     {"memory_heads", FIELD(memory.heads)},
     {"topk", FIELD(memory.topk)},

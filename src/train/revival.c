@@ -24,12 +24,13 @@ size_t pkm_revival_bytes(const pkm_gpt *gpt)
     return total;
 }
 
-/* The sums alone, a float for each sub-key and slot. */
+/* The sums alone, a float for each key and slot. */
 size_t pkm_revival_saved_bytes(const pkm_gpt *gpt)
 {
     const pkm_memory_config *memory = &gpt->config.memory;
-    size_t halves = pkm_size_product((size_t)memory->heads, 2);
-    size_t keys = pkm_size_product(halves, (size_t)memory->n_keys);
+    const pkm_key_shape shape = pkm_memory_keys(memory);
+    size_t parts = pkm_size_product((size_t)memory->heads, (size_t)shape.parts);
+    size_t keys = pkm_size_product(parts, (size_t)shape.count);
     size_t slots = (size_t)pkm_memory_slots(memory);
 
     if (pkm_revival_bytes(gpt) == 0)

@@ -109,22 +109,36 @@ static void normalise(memory_twin *twin, double *q, int64_t n_tokens, const unsi
                data_of(twin, "query_norm.bias")[i % width];
 }
 
+static double score_of(memory_twin *twin, const double *q, int64_t head, int64_t slot)
+{
+    const pkm_memory_config *c = &twin->config;
+    const double *keys = data_of(twin, "keys");
+    int64_t n = c->n_keys, half = c->key_dim / 2;
+    const double *key1 = keys + (head * 2 * n + slot / n) * half;
+    const double *key2 = keys + (head * 2 * n + n + slot % n) * half;
+    double sum = 0;
+
+    if (c->key_kind == PKM_KEYS_FLAT) { /* the halves of one key */
+        key1 = keys + (head * n * n + slot) * 2 * half;
+        key2 = key1 + half;
+    }
+    for (int64_t d = 0; d < half; d++)
+        sum += q[d] * key1[d] + q[half + d] * key2[d];
+    return sum;
+}
+
 /* Adds one head's part to r [value_dim]: all slots scored, the best taken out one by one. */
 static void read_head(memory_twin *twin, double *r, const double *q, int64_t head)
 {
     const pkm_memory_config *c = &twin->config;
     const double *values = data_of(twin, "values");
-    int64_t n = c->n_keys, half = c->key_dim / 2, slots = n * n;
-    const double *keys = data_of(twin, "keys") + head * 2 * n * half;
+    int64_t slots = c->n_keys * c->n_keys;
     double *score = malloc((size_t)slots * sizeof(double));
     double best[64], sum = 0;
     int64_t id[64];
 
-    for (int64_t s = 0; s < slots; s++) {
-        score[s] = 0;
-        for (int64_t d = 0; d < half; d++)
-            score[s] += q[d] * keys[s / n * half + d] + q[half + d] * keys[(n + s % n) * half + d];
-    }
+    for (int64_t s = 0; s < slots; s++)
+        score[s] = score_of(twin, q, head, s);
     for (int64_t k = 0; k < c->topk; k++) {
         id[k] = 0;
         for (int64_t s = 1; s < slots; s++)
