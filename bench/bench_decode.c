@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "bench_model.h"
 #include "infer/decoder.h"
+#include "memory/memory_config.h"
 #include "row_table.h"
 
 typedef struct decode_values {
@@ -58,6 +59,7 @@ static double token_bytes(const decode_bench *bench)
     const pkm_gpt *gpt = bench->gpt;
     const pkm_gpt_config *config = &gpt->config;
     const pkm_memory_config *memory = &config->memory;
+    const pkm_key_shape keys = pkm_memory_keys(memory);
     double element = (double)pkm_dtype_bytes(config->compute);
     double position = (double)bench->values->context + (double)bench->values->new_tokens / 2;
     double bytes = 2 * position * (double)(config->layers * config->dim) * element;
@@ -72,7 +74,7 @@ static double token_bytes(const decode_bench *bench)
     if (gpt->n_memories == 0)
         return bytes;
     return bytes + gpt->n_memories * (double)memory->heads *
-                       ((double)(memory->n_keys * memory->key_dim) * element +
+                       ((double)(keys.parts * keys.count * keys.width) * element +
                         (double)(memory->topk * pkm_store_config_of(gpt->stores[0])->value_dim) *
                             (double)pkm_dtype_bytes(config->value_dtype));
 }

@@ -9,6 +9,7 @@
 #include "base/dtype.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "memory/layer_parts.h"
 #include "memory/memory_parts.h"
 #include "memory/row_pass.h"
 #include "peak.h"
@@ -17,7 +18,7 @@
 
 typedef struct layer_values {
     int64_t tokens, dim, heads, n_keys, key_dim, topk, value_dim, runs;
-    int query_norm, precision, value_dtype, value_optimizer;
+    int key_kind, query_norm, precision, value_dtype, value_optimizer;
 } layer_values;
 
 static const pkm_option rows[] = {
@@ -27,11 +28,13 @@ static const pkm_option rows[] = {
      "width of input and output"},
     {"heads", PKM_OPTION_INT, offsetof(layer_values, heads), 1, 1024, "4", NULL, NULL, NULL,
      "memory heads"},
+    {"key_kind", PKM_OPTION_CHOICE, offsetof(layer_values, key_kind), 0, 0, "product",
+     "product|flat", NULL, NULL, "sub-keys of the halves of a query, or a key for each slot"},
     {"n_keys", PKM_OPTION_INT, offsetof(layer_values, n_keys), 1, 46340, "512", NULL, NULL, NULL,
      "sub-keys per half; the memory has n_keys^2 slots"},
     {"key_dim", PKM_OPTION_INT, offsetof(layer_values, key_dim), 2, 1 << 16, "128", NULL, NULL,
      NULL, "width of a query"},
-    {"topk", PKM_OPTION_INT, offsetof(layer_values, topk), 1, 46340, "32", NULL, "slots", NULL,
+    {"topk", PKM_OPTION_INT, offsetof(layer_values, topk), 1, 1 << 24, "32", NULL, "slots", NULL,
      "read per head"},
     {"value_dim", PKM_OPTION_INT, offsetof(layer_values, value_dim), 0, 1 << 16, "0", NULL, NULL,
      NULL, "width of a value; 0: dim"},
@@ -185,8 +188,10 @@ static pkm_status add_stages(pkm_measure *measure, layer_ceilings *c, layer_benc
                                .parts = {{c->rewrite, distinct * c->stepped + upstream}}});
 }
 
-static pkm_status add_compute(pkm_measure *measure, layer_ceilings *c, const layer_values *values)
+static pkm_status add_compute(pkm_measure *measure, layer_ceilings *c, const layer_bench *bench)
 {
+    const layer_values *values = bench->values;
+    const pkm_param *keys = bench->memory->layer->keys;
     const pkm_product_shape query = {.n_rows = values->tokens,
                                      .n_in = values->dim,
                                      .n_out = values->heads * values->key_dim,
@@ -194,7 +199,7 @@ static pkm_status add_compute(pkm_measure *measure, layer_ceilings *c, const lay
                                      .compute = (pkm_dtype)values->precision};
 
     c->query = pkm_product_flops(&query);
-    c->search = 2.0 * (double)(query.n_rows * query.n_out * values->n_keys);
+    c->search = 2.0 * (double)values->tokens * (double)keys->count;
     PKM_TRY(pkm_peak_add(measure, &c->peak, query.compute, 0));
     return pkm_product_add(measure, &c->product, &query, PKM_PRODUCT_FORWARD, c->peak, 0);
 }
@@ -231,7 +236,7 @@ static pkm_status add_tasks(pkm_measure *measure, void *user)
     layer_ceilings ceilings;
 
     PKM_TRY(add_stages(measure, &ceilings, bench));
-    PKM_TRY(add_compute(measure, &ceilings, bench->values));
+    PKM_TRY(add_compute(measure, &ceilings, bench));
     return add_layer(measure, &ceilings, bench);
 }
 
@@ -251,6 +256,7 @@ static pkm_status create(layer_bench *bench)
         .topk = values->topk,
         .value_dim = values->value_dim,
         .query_norm = (pkm_query_norm)values->query_norm,
+        .key_kind = (pkm_key_kind)values->key_kind,
     };
     int64_t value_dim = values->value_dim > 0 ? values->value_dim : values->dim;
     int64_t count = values->tokens * values->dim, hits = values->heads * values->topk;

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "bench_model.h"
+#include "memory/memory_config.h"
 #include "ops/ops.h"
 #include "step_products.h"
 #include "store_walk.h"
@@ -100,7 +101,7 @@ static pkm_status add_gather(pkm_measure *measure, pkm_tape_bench *bench)
     const pkm_rng rng = {.seed = 1, .stream = pkm_rng_stream("bench.rows")};
     const pkm_memory_config *memory = &bench->gpt->config.memory;
     int64_t n_ids = bench->run.n_rows * memory->heads * memory->topk;
-    uint64_t slots = (uint64_t)(memory->n_keys * memory->n_keys);
+    uint64_t slots = (uint64_t)pkm_memory_slots(memory);
     pkm_row_walk walk;
 
     PKM_TRY(pkm_alloc_array((void **)&bench->gathered, (size_t)n_ids, sizeof *bench->gathered,

@@ -17,7 +17,7 @@ class Config(ctypes.Structure):
     """pkm_search_config of include/pkm/memory.h."""
 
     _fields_ = [(name, ctypes.c_int64) for name in ("heads", "n_keys", "key_dim", "topk")] + [
-        ("compute", ctypes.c_int)]
+        ("compute", ctypes.c_int), ("key_kind", ctypes.c_int)]
 
 
 def pkm_search(keys, queries, topk):
@@ -28,7 +28,7 @@ def pkm_search(keys, queries, topk):
     search, n_rows = ctypes.c_void_p(), len(queries)
     ids, scores = np.empty((n_rows, topk), np.int32), np.empty((n_rows, topk), np.float32)
     assert pkm.pkm_search_create(ctypes.byref(search), ctypes.byref(
-        Config(1, keys.shape[1], 2 * keys.shape[2], topk, 0))) == 0
+        Config(1, keys.shape[1], 2 * keys.shape[2], topk, 0, 0))) == 0
     pkm.pkm_search_pack(search, pointer(keys))
     room = np.empty(pkm.pkm_search_workspace(search) + 64, np.uint8)
     aligned = room[-room.ctypes.data % 64 :]

@@ -17,6 +17,11 @@ table <<END
 0 :: bf16 16x16x32 dW        :: bench ceilings --table-mib 1 --visit-mib 1 --square 16 --tokens 16 --dim 16 --vocab-size 32 --runs 1
 0 :: "figure":               :: bench search --n-keys 16 --topk 4 --runs 1 --json
 0 :: figure                  :: bench layer --n-keys 16 --topk 4 --runs 1
+0 :: selection               :: bench search --n-keys 16 --topk 40 --key-kind flat --runs 1
+0 :: figure                  :: bench layer --n-keys 16 --topk 40 --key-kind flat --runs 1
+0 :: forward h.0.pkm         :: bench score $small --key-kind flat --runs 1 --vocab-size 300 --profile
+0 :: backward                :: bench train $small --key-kind flat --runs 1 --vocab-size 300
+0 :: above                   :: bench kernels --family above --rows 4 --width 64 --runs 1
 2 :: --runs is '0'           :: bench train --runs 0
 2 :: topk                    :: bench train $small --n-keys 2
 2 :: did you mean --profile? :: bench train --profil
