@@ -20,7 +20,7 @@ from memory import Memory
 torch.set_default_dtype(torch.float64)
 
 BASE = {"dim": 20, "heads": 2, "n_keys": 12, "key_dim": 8, "topk": 4, "value_dim": 20,
-        "query_norm": "batch", "gate": "softmax", "output_gate": "none"}
+        "query_norm": "batch", "gate": "softmax", "output_gate": "none", "key_kind": "product"}
 RUN = {"layers": 1, "tokens": 12, "padded": 0, "steps": 20, "integers": 0,
        "lr": 0.01, "weight_decay": 0.1, "value_lr": 0.01}
 CASES = {
@@ -35,6 +35,8 @@ CASES = {
     "shared_store": {"layers": 2},
     "padding": {"padded": 4},
     "one_of_everything": {"heads": 1, "topk": 12, "tokens": 1},
+    "flat": {"key_kind": "flat", "topk": 20, "query_norm": "layer"},
+    "flat_ties": {"key_kind": "flat", "query_norm": "none", "integers": 1, "steps": 0},
     "ties": {"query_norm": "none", "integers": 1, "steps": 0},
 }
 # Some draws are ill-conditioned: nearly equal scores at the edge of the k best, or a gradient that

@@ -91,7 +91,7 @@ class GPT(nn.Module):
 
 
 def memory_from(pkm, dim):
-    names = ("n_keys", "key_dim", "topk", "value_dim", "query_norm", "gate", "output_gate")
+    names = ("n_keys", "key_dim", "topk", "value_dim", "query_norm", "gate", "output_gate", "key_kind")
     return Memory(dim, pkm["memory_heads"], **{name: pkm[name] for name in names})
 
 

@@ -27,6 +27,12 @@ def search(scores1, scores2, topk):
     return best, i.gather(-1, at // n) * n + j.gather(-1, at % n)
 
 
+def flat_search(scores, topk):
+    """The k best of all slots by (score descending, index ascending): (scores, ids) [..., k]."""
+    best, ids = scores.sort(dim=-1, descending=True, stable=True)
+    return best[..., :topk], ids[..., :topk]
+
+
 class HalfNorm(nn.Module):
     """Layer norm over each half of each head's query, with a weight and a bias per feature."""
 
@@ -61,13 +67,15 @@ GATES = {"softmax": lambda s: s.softmax(-1), "relu": torch.relu, "raw": lambda s
 class Memory(nn.Module):
     """One memory layer. `values` [slots, D_v] may be shared with others; given to forward."""
 
-    def __init__(self, dim, heads, n_keys, key_dim, topk, value_dim, query_norm, gate, output_gate):
+    def __init__(self, dim, heads, n_keys, key_dim, topk, value_dim, query_norm, gate, output_gate,
+                 key_kind="product"):
         super().__init__()
         self.heads, self.topk, self.gate = heads, topk, GATES[gate]
         self.query = nn.Linear(dim, heads * key_dim)
         self.query_norm = NORMS[query_norm](heads, key_dim)
-        bound = (key_dim // 2) ** -0.5
-        self.keys = nn.Parameter(torch.empty(heads, 2, n_keys, key_dim // 2).uniform_(-bound, bound))
+        shape = (heads, n_keys**2, key_dim) if key_kind == "flat" else (heads, 2, n_keys, key_dim // 2)
+        bound = shape[-1] ** -0.5
+        self.keys = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.swilu = nn.Linear(dim, value_dim) if output_gate == "swilu" else None
         projected = value_dim != dim or output_gate == "swilu"
         self.value_proj = nn.Linear(value_dim, dim) if projected else None
@@ -75,6 +83,8 @@ class Memory(nn.Module):
     def lookup(self, x):
         """Queries [N, H, d_k] of x [N, D], and scores and ids [N, H, k] of their best slots."""
         query = self.query_norm(self.query(x)).unflatten(-1, (self.heads, -1))
+        if self.keys.dim() == 3:
+            return (query, *flat_search(torch.einsum("nhd,hvd->nhv", query, self.keys), self.topk))
         halves = query.unflatten(-1, (2, -1))
         scores = torch.einsum("nhcd,hcid->nhci", halves, self.keys)
         return (query, *search(scores[:, :, 0], scores[:, :, 1], self.topk))

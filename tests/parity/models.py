@@ -25,6 +25,7 @@ MODELS = {
     "add_shared": f"--memory-layers 0,2 --memory-mode add --shared-values {MEMORY} --value-dim 24 "
                   "--query-norm layer --output-gate swilu",
     "bf16_values": f"--memory-layers 2 {MEMORY} --value-dtype bf16 --query-norm none --gate raw",
+    "flat_keys": f"--memory-layers 0,2 {MEMORY} --key-kind flat --topk 20 --query-norm layer",
 }
 TOLERANCE = 1e-4  # of fp32 against double, on logits of a few units
 
