@@ -148,6 +148,8 @@ json_t *json_loadb(const char *text, size_t bytes, size_t flags, json_error_t *e
     json_t *value;
 
     *(void **)&parse = dlsym(RTLD_NEXT, "json_loadb");
+    if (error != NULL)
+        *error = (json_error_t){0}; /* MemorySanitizer does not see jansson write */
     parsing = true;
     value = parse(text, bytes, flags, error);
     parsing = false;
@@ -158,7 +160,7 @@ static void *json_block(size_t bytes)
 {
     void *block;
 
-    return pkm_alloc(&block, bytes, "JSON") == PKM_OK ? block : NULL;
+    return pkm_alloc_array(&block, 1, bytes, "JSON") == PKM_OK ? block : NULL; /* zeros: as above */
 }
 
 void faults_install(void)
