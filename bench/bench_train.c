@@ -17,7 +17,8 @@ typedef struct train_bench {
     const pkm_tape_values *values;
     pkm_tape_bench model;
     float *seed_grad; /* [n_rows], d loss of a row */
-    float lr, value_lr;
+    pkm_adamw_rates rates;
+    float value_lr;
     int64_t n_touched; /* value rows hit by a step, of all stores */
     int32_t *touched;  /* [n_touched of the first store] rows that stand for them */
 } train_bench;
@@ -46,8 +47,8 @@ static pkm_status create(train_bench *bench, const pkm_train_options *training)
     for (int i = 0; i < gpt->n_stores; i++)
         PKM_TRY(pkm_store_reserve(gpt->stores[i], n_rows * readers,
                                   gpt->config.memory.heads * gpt->config.memory.topk));
-    bench->lr = 1e-4f;
-    bench->value_lr = (float)training->value_lr;
+    bench->rates = (pkm_adamw_rates){1e-4f, 1e-4f};
+    bench->value_lr = 1e-4f;
     return PKM_OK;
 }
 
@@ -78,7 +79,7 @@ static pkm_status update(void *user)
     PKM_TRY(pkm_params_grad_norm(gpt->params, &norm));
     for (int i = 0; i < gpt->n_stores; i++)
         PKM_TRY(pkm_store_step(gpt->stores[i], step, bench->value_lr, 1.0f));
-    return pkm_adamw_step(gpt->params, &adamw, step, bench->lr, 1.0f);
+    return pkm_adamw_step(gpt->params, &adamw, step, bench->rates, 1.0f);
 }
 
 /* Bytes of dense weights, moments and gradients that AdamW reads, and writes but for the last. */

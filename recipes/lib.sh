@@ -18,7 +18,7 @@ declare -A model # of a run: the options of its model
 declare -A paper # of a run: what the paper has there; a recipe may fill it in
 
 # The small model of all recipes but the first, and a memory of n^2 slots in its third block.
-small=(--layers 4 --dim 128 --lr 6e-3)
+small=(--layers 4 --dim 128)
 third=(--memory-layers 2 --topk 32)
 
 recipe() {
@@ -45,10 +45,10 @@ recipe() {
     need_packages jq
     pkm=${PKM:-} # a test's
     [[ -n $pkm ]] || { scripts/build && pkm=$root/build/release/pkm; }
-    length=(--tokens 5M --warmup 250 --eval-every 500 --eval-tokens 262144 --log-every 20 --batch 16)
+    length=(--tokens 5M --eval-every 500 --eval-tokens 262144 --log-every 20 --batch 16)
     if $quick; then
         home=$home/quick
-        length=(--tokens 4096 --warmup 2 --eval-every 8 --eval-tokens 1024 --log-every 4 --batch 2)
+        length=(--tokens 4096 --eval-every 8 --eval-tokens 1024 --log-every 4 --batch 2)
     fi
     out=$home/$recipe
     mkdir -p "$out/runs" "$out/speed"

@@ -131,6 +131,7 @@ static void create_layers(golden *g, pkm_value_optimizer optimizer, double value
     pkm_memory_options_init(&options);
     options.max_tokens = g->tokens;
     options.lr = number(g, "lr");
+    options.key_lr = options.lr;
     options.weight_decay = number(g, "weight_decay");
     options.value_lr = value_lr;
     options.value_optimizer = optimizer;

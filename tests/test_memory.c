@@ -341,6 +341,9 @@ static void test_option_mistakes(void **state)
     options.precision = PKM_I32;
     refuse(options, "precision is 3");
     options = base_options();
+    options.key_lr = -1;
+    refuse(options, "key_lr is -1");
+    options.key_lr = 0;
     options.lr = NAN;
     refuse(options, "lr is nan");
     options = base_options();

@@ -75,7 +75,7 @@ static void set_up(fixture *f, const layer_case *c, pkm_query_norm norm, pkm_gat
     options.max_tokens = 16;
     options.value_optimizer = PKM_VALUES_SGD;
     options.value_lr = 1; /* a step then subtracts the gradient */
-    options.lr = 0;
+    options.lr = options.key_lr = 0;
     options.seed = 11;
     check_ok(pkm_memory_create(&f->memory, &f->config, &options, NULL));
     /* Initial values hide mistakes: a weight of 1, a bias of 0. */

@@ -188,11 +188,11 @@ static void test_collapse(void **state)
         if (c == 1)
             assert_string_equal(sentence,
                                 "memory 2: only 29 % of its slots are used, 60 % at best; "
-                                "try --query-norm batch, a lower --value-lr or --lr, "
+                                "try --query-norm batch, a lower --key-lr or --lr, "
                                 "--revive-every, or fewer slots (--n-keys)");
         if (c == 4)
             assert_string_equal(sentence, "memory 2: only 49 % of its slots are used, 1e+02 % at "
-                                          "best; try a lower --value-lr or --lr, or fewer slots "
+                                          "best; try a lower --key-lr or --lr, or fewer slots "
                                           "(--n-keys)");
     }
 }

@@ -287,7 +287,8 @@ typedef struct pkm_memory_options {
     bool train;                          /* false: no gradients, moments or hits; true */
     pkm_dtype precision;                 /* of the products, PKM_F32 or PKM_BF16; PKM_F32 */
     uint64_t seed;                       /* of initial values and stochastic rounding; 0 */
-    double lr;                           /* of keys, query network and projections (AdamW); 1e-3 */
+    double lr;                           /* of the projections (AdamW); 1e-3 */
+    double key_lr;                       /* of keys and query network (AdamW); 1e-3 */
     double weight_decay;                 /* of the matrices among those; 0 */
     double clip;                         /* largest norm of the gradients of those; 0: off */
     double value_lr;                     /* of the values; 1e-3 */

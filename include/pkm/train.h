@@ -25,6 +25,7 @@ typedef struct pkm_train_options {
     bool shared_values;
     int value_dtype;     /* f32|bf16 */
     int value_optimizer; /* adam|adagrad|sgd|adam_row */
+    double key_lr;       /* of keys and query networks; 0: lr / 10; it takes the course of lr */
     double value_lr;
     int value_schedule;   /* cosine|rsqrt|constant: of value_lr */
     double value_clip;    /* 0: off */
@@ -36,7 +37,7 @@ typedef struct pkm_train_options {
     int64_t steps, tokens;     /* one of the three says how long; 0: not given */
     double epochs;
     double lr, min_lr; /* lr 0: by width and depth; min_lr -1: lr / 10 */
-    int64_t warmup;    /* steps; -1: 2 % of them, at most 2000 */
+    int64_t warmup;    /* steps; -1: 10 % of them, at most 2000 */
     int schedule;      /* cosine|rsqrt|constant */
     double weight_decay, clip;
     int64_t seed;

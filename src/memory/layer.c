@@ -22,6 +22,14 @@ static pkm_status add_param(pkm_memory_layer *layer, pkm_param **out, const char
     return pkm_params_add(layer->params, out, &spec);
 }
 
+/* One that decides which slots are read. */
+static pkm_status add_search_param(pkm_memory_layer *layer, pkm_param **out, const char *prefix,
+                                   const char *name, pkm_param_spec spec)
+{
+    spec.search = true;
+    return add_param(layer, out, prefix, name, spec);
+}
+
 static pkm_param_spec matrix(int64_t rows, int64_t columns, pkm_init_kind kind, double scale)
 {
     return (pkm_param_spec){
@@ -46,15 +54,15 @@ static pkm_status add_params(pkm_memory_layer *layer, const char *prefix)
     double xavier = sqrt(6 / (double)(c->dim + width));
 
     keys.n_dims = pkm_memory_key_dims(c, keys.dims);
-    PKM_TRY(add_param(layer, &layer->query_weight, prefix, "query.weight",
-                      matrix(width, c->dim, PKM_INIT_UNIFORM, xavier)));
-    PKM_TRY(add_param(layer, &layer->query_bias, prefix, "query.bias",
-                      vector(width, 0, PKM_PARAM_DENSE)));
+    PKM_TRY(add_search_param(layer, &layer->query_weight, prefix, "query.weight",
+                             matrix(width, c->dim, PKM_INIT_UNIFORM, xavier)));
+    PKM_TRY(add_search_param(layer, &layer->query_bias, prefix, "query.bias",
+                             vector(width, 0, PKM_PARAM_DENSE)));
     if (c->query_norm != PKM_NORM_NONE) {
-        PKM_TRY(add_param(layer, &layer->norm_weight, prefix, "query_norm.weight",
-                          vector(width, 1, PKM_PARAM_DENSE)));
-        PKM_TRY(add_param(layer, &layer->norm_bias, prefix, "query_norm.bias",
-                          vector(width, 0, PKM_PARAM_DENSE)));
+        PKM_TRY(add_search_param(layer, &layer->norm_weight, prefix, "query_norm.weight",
+                                 vector(width, 1, PKM_PARAM_DENSE)));
+        PKM_TRY(add_search_param(layer, &layer->norm_bias, prefix, "query_norm.bias",
+                                 vector(width, 0, PKM_PARAM_DENSE)));
     }
     if (c->query_norm == PKM_NORM_BATCH) {
         PKM_TRY(add_param(layer, &layer->running_mean, prefix, "query_norm.running_mean",
@@ -62,7 +70,7 @@ static pkm_status add_params(pkm_memory_layer *layer, const char *prefix)
         PKM_TRY(add_param(layer, &layer->running_var, prefix, "query_norm.running_var",
                           vector(width, 1, PKM_PARAM_BUFFER)));
     }
-    PKM_TRY(add_param(layer, &layer->keys, prefix, "keys", keys));
+    PKM_TRY(add_search_param(layer, &layer->keys, prefix, "keys", keys));
     if (c->value_dim != c->dim || c->output_gate == PKM_OUTPUT_GATE_SWILU) {
         PKM_TRY(add_param(
             layer, &layer->value_weight, prefix, "value_proj.weight",

@@ -22,6 +22,7 @@ void pkm_memory_options_init(pkm_memory_options *out)
         .train = true,
         .precision = PKM_F32,
         .lr = 1e-3,
+        .key_lr = 1e-3,
         .value_lr = 1e-3,
         .value_dtype = PKM_F32,
         .value_optimizer = PKM_VALUES_ADAM,
@@ -254,6 +255,7 @@ pkm_status pkm_memory_step(pkm_memory *memory)
 {
     const pkm_memory_options *options = &memory->options;
     pkm_adamw_config adamw = {0.9f, 0.999f, 1e-8f, (float)options->weight_decay};
+    pkm_adamw_rates rates = {(float)options->lr, (float)options->key_lr};
     double norm, value_norm = 0;
     float scale, value_scale;
 
@@ -267,7 +269,7 @@ pkm_status pkm_memory_step(pkm_memory *memory)
     if (memory->owns_store)
         PKM_TRY(
             pkm_store_step(memory->store, memory->step + 1, (float)options->value_lr, value_scale));
-    PKM_TRY(pkm_adamw_step(memory->params, &adamw, memory->step + 1, (float)options->lr, scale));
+    PKM_TRY(pkm_adamw_step(memory->params, &adamw, memory->step + 1, rates, scale));
     pkm_key_reads_take(pkm_memory_layer_reads(memory->layer));
     memory->step++;
     memory->n_backward = 0;

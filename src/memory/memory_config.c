@@ -101,6 +101,7 @@ pkm_status pkm_memory_options_check(const pkm_memory_options *options, bool stor
     PKM_TRY(pkm_check_range("grad_accum", options->grad_accum, 1, INT32_MAX));
     PKM_TRY(check_float_type("precision", options->precision));
     PKM_TRY(check_not_negative("lr", options->lr));
+    PKM_TRY(check_not_negative("key_lr", options->key_lr));
     PKM_TRY(check_not_negative("weight_decay", options->weight_decay));
     PKM_TRY(check_not_negative("clip", options->clip));
     if (store)

@@ -37,7 +37,7 @@ pkm_status pkm_params_grad_norm(const pkm_params *params, double *out)
 
 typedef struct adamw_job {
     pkm_params *params;
-    pkm_adamw_factors decayed, plain;
+    pkm_adamw_factors factors[2][2]; /* [search][decay] */
 } adamw_job;
 
 static void adamw_block(int64_t index, int thread, void *user)
@@ -52,7 +52,7 @@ static void adamw_block(int64_t index, int thread, void *user)
         param->grad == NULL ||
         pkm_kernels_get()->adamw_update((float *)param->data + first, param->moment1 + first,
                                         param->moment2 + first, param->grad + first, block->count,
-                                        param->spec.decay ? &job->decayed : &job->plain);
+                                        &job->factors[param->spec.search][param->spec.decay]);
 }
 
 pkm_status pkm_clip_scale(float *scale, double norm, double limit, const char *what)
@@ -66,23 +66,33 @@ pkm_status pkm_clip_scale(float *scale, double norm, double limit, const char *w
     return PKM_OK;
 }
 
-pkm_status pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
-                          float grad_scale)
+static pkm_adamw_factors make_factors(const pkm_adamw_config *config, int64_t t, float lr,
+                                      float grad_scale, bool decay)
 {
     double beta1 = (double)config->beta1, beta2 = (double)config->beta2;
+
+    return (pkm_adamw_factors){
+        .grad_scale = grad_scale,
+        .keep = decay ? (float)(1.0 - (double)lr * (double)config->weight_decay) : 1.0f,
+        .rate = (float)((double)lr / (1.0 - pow(beta1, (double)t))),
+        .root_scale = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)t))),
+        .epsilon = config->epsilon,
+        .beta1 = config->beta1,
+        .one_minus_beta1 = (float)(1.0 - beta1),
+        .beta2 = config->beta2,
+        .one_minus_beta2 = (float)(1.0 - beta2),
+    };
+}
+
+pkm_status pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t,
+                          pkm_adamw_rates rates, float grad_scale)
+{
     adamw_job job = {.params = params};
 
-    job.plain = (pkm_adamw_factors){.grad_scale = grad_scale,
-                                    .keep = 1.0f,
-                                    .rate = (float)((double)lr / (1.0 - pow(beta1, (double)t))),
-                                    .root_scale = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)t))),
-                                    .epsilon = config->epsilon,
-                                    .beta1 = config->beta1,
-                                    .one_minus_beta1 = (float)(1.0 - beta1),
-                                    .beta2 = config->beta2,
-                                    .one_minus_beta2 = (float)(1.0 - beta2)};
-    job.decayed = job.plain;
-    job.decayed.keep = (float)(1.0 - (double)lr * (double)config->weight_decay);
+    for (int decay = 0; decay < 2; decay++) {
+        job.factors[0][decay] = make_factors(config, t, rates.lr, grad_scale, decay);
+        job.factors[1][decay] = make_factors(config, t, rates.key_lr, grad_scale, decay);
+    }
     pkm_parallel(params->n_blocks, adamw_block, &job);
     for (int i = 0; i < params->count; i++)
         if (params->entries[i]->grad != NULL)

@@ -26,10 +26,14 @@ pkm_status pkm_params_grad_norm(const pkm_params *params, double *out);
  * PKM_ERR_NUMERIC beyond PKM_GRADIENT_LIMIT: `what` has exploded. */
 pkm_status pkm_clip_scale(float *scale, double norm, double limit, const char *what);
 
+typedef struct pkm_adamw_rates {
+    float lr, key_lr; /* key_lr: of the entries that are for the search */
+} pkm_adamw_rates;
+
 /* One step, t counted from 1; gradients are multiplied by grad_scale (clipping) first.
  * PKM_ERR_NUMERIC names the first tensor that is not finite afterwards: with gradients and a norm
  * that were let pass, because it or a moment of it was not finite before. */
-pkm_status pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t, float lr,
-                          float grad_scale);
+pkm_status pkm_adamw_step(pkm_params *params, const pkm_adamw_config *config, int64_t t,
+                          pkm_adamw_rates rates, float grad_scale);
 
 #endif

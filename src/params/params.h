@@ -45,6 +45,7 @@ typedef struct pkm_param_spec {
     pkm_param_role role;
     bool in_out; /* a product's weight that lies [n_in, n_out]; others lie [n_out, n_in] */
     bool decay;  /* weight decay applies: matrices only, never keys, norms, biases, values */
+    bool search; /* keys, and what makes the queries: they have a learning rate of their own */
 } pkm_param_spec;
 
 typedef struct pkm_param {

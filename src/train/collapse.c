@@ -21,7 +21,7 @@ bool pkm_collapse_observe(pkm_collapse *collapse, char *sentence, size_t bytes,
     collapse->told = true;
     snprintf(sentence, bytes,
              "memory %d: only %.2g %% of its slots are used, %.2g %% at best; try %sa lower "
-             "--value-lr or --lr%s, or fewer slots (--n-keys)",
+             "--key-lr or --lr%s, or fewer slots (--n-keys)",
              usage->layer, 100 * usage->used, 100 * collapse->most_used,
              options->query_norm == PKM_NORM_BATCH ? "" : "--query-norm batch, ",
              options->revive_every > 0 ? "" : ", --revive-every");

@@ -30,11 +30,12 @@ static pkm_status count_steps(int64_t *out, const pkm_train_options *options,
     return PKM_OK;
 }
 
-/* 1e-3 for 4 layers of width 256; 4.4e-4 for 12 of 768, 3.2e-4 for 24 of 1024: close to what GPT-3
- * was trained with at those sizes (Brown et al. 2020, table 2.1). */
+/* 6e-3 for 4 layers of width 128 (docs/experiments.md); 5.8e-4 for 12 of 768, 3.1e-4 for 24 of
+ * 1024, what GPT-3 was trained with at those sizes (Brown et al. 2020, table 2.1). Models so narrow
+ * that none was tried get 1e-2. */
 static double default_lr(const pkm_gpt_config *config)
 {
-    return 1e-3 * sqrt(256.0 / (double)config->dim) * pow(4.0 / (double)config->layers, 0.25);
+    return fmin(1e-2, 3e-3 * 256.0 / (double)config->dim * sqrt(4.0 / (double)config->layers));
 }
 
 static void make_schedules(pkm_train_plan *plan, const pkm_train_options *options,
@@ -47,7 +48,8 @@ static void make_schedules(pkm_train_plan *plan, const pkm_train_options *option
     main_schedule->min_lr = options->min_lr >= 0 ? options->min_lr : main_schedule->lr / 10;
     main_schedule->steps = plan->steps;
     main_schedule->warmup =
-        options->warmup >= 0 ? options->warmup : pkm_min_i64(2000, plan->steps / 50);
+        options->warmup >= 0 ? options->warmup : pkm_min_i64(2000, plan->steps / 10);
+    plan->key_lr_ratio = options->key_lr > 0 ? options->key_lr / main_schedule->lr : 0.1;
     *values = *main_schedule;
     values->kind = (pkm_schedule_kind)options->value_schedule;
     values->lr = options->value_lr;

@@ -16,6 +16,7 @@ typedef struct pkm_train_plan {
     int64_t tokens_per_step; /* rows * grad_accum */
     int64_t steps;           /* in all */
     pkm_schedule schedule;   /* of the dense parameters */
+    double key_lr_ratio;     /* of keys and query networks, to that of the others */
     pkm_schedule value_schedule;
     pkm_adamw_config adamw;
 } pkm_train_plan;

@@ -192,10 +192,10 @@ static pkm_status warn_of_changes(const pkm_trainer *trainer, const json_t *save
                                   const json_t *given)
 {
     static const char *const options[] = {
-        "dropout",      "value_lr",     "value_schedule", "value_clip",
-        "revive_every", "revive_below", "batch",          "grad_accum",
-        "lr",           "min_lr",       "warmup",         "schedule",
-        "weight_decay", "clip",         "seed",           "precision",
+        "dropout",      "key_lr",       "value_lr", "value_schedule", "value_clip",
+        "revive_every", "revive_below", "batch",    "grad_accum",     "lr",
+        "min_lr",       "warmup",       "schedule", "weight_decay",   "clip",
+        "seed",         "precision",
     };
     pkm_strbuf names = {0};
     pkm_status status = PKM_OK;

@@ -134,11 +134,12 @@ static pkm_status update(pkm_trainer *trainer, const pkm_step_result *gathered)
 {
     int64_t step = trainer->state.step + 1;
     float value_lr = (float)pkm_schedule_lr(&trainer->plan.value_schedule, step);
+    pkm_adamw_rates rates = {(float)gathered->lr,
+                             (float)(gathered->lr * trainer->plan.key_lr_ratio)};
 
     for (int i = 0; i < trainer->gpt->n_stores; i++)
         PKM_TRY(pkm_store_step(trainer->gpt->stores[i], step, value_lr, gathered->value_scale));
-    return pkm_adamw_step(trainer->gpt->params, &trainer->plan.adamw, step, (float)gathered->lr,
-                          gathered->scale);
+    return pkm_adamw_step(trainer->gpt->params, &trainer->plan.adamw, step, rates, gathered->scale);
 }
 
 pkm_status pkm_trainer_update(pkm_trainer *trainer, pkm_step_result *gathered)
