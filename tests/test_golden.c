@@ -223,7 +223,8 @@ static void finds_the_same_slots(void **state)
                                                              .n_keys = g.config.n_keys,
                                                              .key_dim = g.config.key_dim,
                                                              .topk = g.config.topk,
-                                                             .compute = PKM_F32}));
+                                                             .compute = PKM_F32,
+                                                             .key_kind = g.config.key_kind}));
     keys = contents(&g, "init.0.keys");
     queries = contents(&g, "queries");
     want = contents(&g, "ids");

@@ -13,9 +13,9 @@ void greedy_train(const small_world *world, const char *run)
     const char *memory_layers = strcmp(run, "plain") == 0 ? "" : "1";
     const char *key_kind = strcmp(run, "flat") == 0 ? "flat" : "product";
     const char *const options[] = {
-        "memory_layers", memory_layers, "key_kind",  key_kind, "seq_len", "160",
-        "steps",         "150",         "lr",        "0.01",   "dropout", "0",
-        "eval_every",    "0",           "precision", "f32",    NULL};
+        "memory_layers", memory_layers, "key_kind",   key_kind, "seq_len",   "160",    "steps",
+        "150",           "lr",          "0.01",       "key_lr", "0.01",      "warmup", "3",
+        "dropout",       "0",           "eval_every", "0",      "precision", "f32",    NULL};
 
     check_ok(small_train(world, run, false, 0, options));
 }

@@ -97,24 +97,35 @@ static int stop_at_step(const pkm_train_event *event, void *user)
 
 pkm_option_set *small_options(const char *const *options)
 {
-    static const char *const small[] = {
-        "layers",      "2",          "dim",
-        "32",          "attn_heads", "2",
-        "seq_len",     "16",         "batch",
-        "4",           "steps",      "12",
-        "n_keys",      "8",          "memory_heads",
-        "2",           "topk",       "4",
-        "key_dim",     "16",         "memory_layers",
-        "1",           "eval_every", "6",
-        "eval_tokens", "200",        "checkpoint_every",
-        "5",           "log_every",  "1",
-        "dropout",     "0.1",        NULL,
+    /* Rates are told, so that these runs do not follow the defaults. */
+    static const char *const small[][2] = {
+        {"layers", "2"},
+        {"dim", "32"},
+        {"attn_heads", "2"},
+        {"seq_len", "16"},
+        {"batch", "4"},
+        {"steps", "12"},
+        {"n_keys", "8"},
+        {"memory_heads", "2"},
+        {"topk", "4"},
+        {"key_dim", "16"},
+        {"memory_layers", "1"},
+        {"eval_every", "6"},
+        {"eval_tokens", "200"},
+        {"checkpoint_every", "5"},
+        {"log_every", "1"},
+        {"dropout", "0.1"},
+        {"lr", "4e-3"},
+        {"warmup", "0"},
+        {"key_lr", "4e-3"},
+        {"value_lr", "1e-3"},
+        {"value_schedule", "constant"},
     };
     pkm_option_set *set;
 
     check_ok(pkm_options_create(&set, pkm_train_option_table()));
-    for (int i = 0; small[i] != NULL; i += 2)
-        check_ok(pkm_options_set_text(set, small[i], small[i + 1], PKM_ORIGIN_ARGS));
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
+        check_ok(pkm_options_set_text(set, small[i][0], small[i][1], PKM_ORIGIN_ARGS));
     for (int i = 0; options != NULL && options[i] != NULL; i += 2)
         check_ok(pkm_options_set_text(set, options[i], options[i + 1], PKM_ORIGIN_ARGS));
     return set;
