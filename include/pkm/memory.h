@@ -2,8 +2,7 @@
 /*
  * The memory layer with product keys, or flat ones (Lample et al. 2019), usable alone. Three rings:
  *
- *   1. pure functions over the caller's arrays: exact search, weighted bag and its gradient, row
- *      optimiser;
+ *   1. pure functions over the caller's arrays: exact search, weighted bag, row optimiser;
  *   2. the value store: a table of rows with its optimiser, which several layers may share;
  *   3. the whole layer: forward, backward, step, usage, save, load.
  *

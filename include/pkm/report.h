@@ -36,8 +36,8 @@ PKM_API pkm_status pkm_plot(const char *path, const char *const *runs, int n_run
  * of their final figures, curves, and all settings. A run chosen in table, legend or curves stands
  * out everywhere. The page needs no other file.
  *
- * Runs are the folders with a metrics.jsonl, at most 8 levels deep; links are not followed. They are
- * sorted by name, numbers by size: run2, run10.
+ * Runs are the folders with a metrics.jsonl, at most 8 levels deep; links are not followed. They
+ * are sorted by name, numbers by size: run2, run10.
  *
  * Memory:  as pkm_plot
  * Errors:  those of pkm_plot; PKM_ERR_ARG if there is no run
