@@ -135,9 +135,9 @@ timed() {
 # Tokens/s of training and scoring random tokens, in rounds in which all models take turns: speeds
 # of runs that hours lie between cannot be compared.
 speed() {
-    local rounds=3 vocab_size=4096 round run what file
+    local rounds=3 vocab_size=4096 repeats=10 round run what file
 
-    if $quick; then rounds=1 vocab_size=512; fi
+    if $quick; then rounds=1 vocab_size=512 repeats=1; fi
     for ((round = 1; round <= rounds; round++)); do
         for run in "${runs[@]}"; do
             for what in train score; do
@@ -145,7 +145,8 @@ speed() {
                 touch "$file"
                 [[ $(wc -l <"$file") -lt $round ]] || continue
                 # shellcheck disable=SC2086 # a list of options
-                "$pkm" bench "$what" --json --vocab-size $vocab_size --batch "${length[-1]}" ${model[$run]} |
+                "$pkm" bench "$what" --json --vocab-size $vocab_size --runs $repeats \
+                    --batch "${length[-1]}" ${model[$run]} |
                     jq -c 'select(.figure == "step" or .figure == "score") |
                         {tok_per_s: .items_per_s, flops: (.flops / .items)}' >>"$file"
             done
