@@ -3,24 +3,12 @@
 # standard deviation; of the memories, the first seed. A speed is followed by the rate of arithmetic,
 # tokens/s times FLOP per token, to that of the first row: what a model loses beside its flops.
 
-def mean: if any(. == null) then null else add / length end;
-def deviation: mean as $mean | map(. - $mean | . * .) | add / (length - 1) | sqrt;
-
-# A number >= 0 with so many decimals.
-def fixed($decimals):
-    (. * pow(10; $decimals) + 0.5 | floor | tostring) as $digits
-    | ("0" * ([$decimals + 1 - ($digits | length), 0] | max)) + $digits
-    | if $decimals == 0 then . else .[:-$decimals] + "." + .[-$decimals:] end;
-
-def over_seeds($decimals):
-    (mean | fixed($decimals)) + if length > 1 then " ± " + (deviation | fixed($decimals)) else "" end;
+include "numbers" {search: "./"};
 
 def memories(figure; $decimals):
     [.[0].memory[]? | figure | fixed($decimals)] | if . == [] then "-" else join(", ") end;
 
 def signed_percent: (if . < 0 then "-" else "+" end) + (fabs * 100 | fixed(1)) + " %";
-
-def row: "| " + join(" | ") + " |";
 
 def speed($first; $what):
     .[0]
@@ -39,9 +27,7 @@ def perplexity($first):
   (["", "parameters", "validation perplexity", "to the first row", "used %", "top-1 used %", "KL",
     "training tokens/s", "scoring tokens/s"] | cells("paper")),
   ([range(9) | "---"] | cells("---")),
-  (reduce .[] as $figure ([];
-       if .[-1][0].run == $figure.run then .[-1] += [$figure] else . + [[$figure]] end)
-   | .[]
+  (by_run[]
    | .[0].paper as $paper
    | [.[0].run, (if .[0].parameters then .[0].parameters / 1e6 | fixed(2) + "M" else "-" end)]
      + perplexity($perplexity)
