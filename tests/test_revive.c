@@ -26,7 +26,7 @@ enum {
     FIRST_DEAD = 14 /* sub-keys from here on are far from every query */
 };
 
-static const double below = 0.02;
+static const double below = 0.05;
 
 static const pkm_memory_config config = {
     .dim = DIM,
@@ -208,6 +208,17 @@ static void check_keys(const snapshot *was, const pkm_memory *memory, const pkm_
     assert_true(count >= 2 * HEADS * (N - FIRST_DEAD));
 }
 
+/* Whether a slot's sub-keys were revived in all heads, or in one and nobody read it. */
+static bool is_free(const pkm_memory *memory, const snapshot *was, int64_t slot)
+{
+    const int32_t *donors = memory->layer->reads.donors;
+    int heads = 0;
+
+    for (int64_t head = 0; head < HEADS; head++)
+        heads += donors[2 * head * N + slot / N] >= 0 || donors[(2 * head + 1) * N + slot % N] >= 0;
+    return heads == HEADS || (heads > 0 && was->slot_reads[slot] == 0);
+}
+
 /* The row that a slot is to be copied from, by the sub-keys of the first head; -1: any. */
 static int64_t donor_of(const pkm_memory *memory, const snapshot *was, int64_t slot)
 {
@@ -219,25 +230,28 @@ static int64_t donor_of(const pkm_memory *memory, const snapshot *was, int64_t s
             if (donors[(2 * head + half) * N + i] >= 0)
                 part[half] = donors[(2 * head + half) * N + i];
     donor = part[0] * N + part[1];
-    return was->slot_reads[donor] > 0 ? donor : -1;
+    return was->slot_reads[donor] > 0 && !is_free(memory, was, donor) ? donor : -1;
 }
 
 static void check_slots(const snapshot *was, const pkm_memory *memory, const pkm_revived *revived)
 {
-    int64_t count = 0, by_keys = 0;
+    int64_t count = 0, by_keys = 0, read = 0, unread = 0;
 
     for (int64_t slot = 0; slot < SLOTS; slot++) {
-        bool dead = was->slot_reads[slot] == 0;
+        bool dead = is_free(memory, was, slot);
         int64_t donor = donor_of(memory, was, slot);
 
         check_row(was->rows, was->n_rows, slot, dead, "slot");
         count += dead;
         by_keys += dead && donor >= 0;
+        read += dead && was->slot_reads[slot] > 0;
+        unread += !dead && was->slot_reads[slot] == 0;
         if (dead && donor >= 0 && memory->options.value_dtype == PKM_F32)
             assert_true(distance(&was->rows[0], slot, donor) < 0.25);
     }
     assert_int_equal(count, revived->slots);
     assert_true(by_keys > 50 && by_keys < count);
+    assert_true(read > 0 && unread > 0);
 }
 
 static void test_dead_keys_come_back(void **state)
@@ -439,15 +453,16 @@ static void test_flat_keys_come_back(void **state)
         int64_t donor = memory->layer->reads.donors[slot];
 
         check_row(&keys, 1, slot, donor >= 0, "key");
-        check_row(&rows, 1, slot, reads[slot] == 0, "slot");
+        check_row(&rows, 1, slot, donor >= 0, "slot");
         count += donor >= 0;
-        if (reads[slot] > 0)
+        if (donor < 0)
             continue;
         assert_true(reads[donor] > 0);
         assert_true(distance(&keys, slot, donor) < 0.4 && distance(&rows, slot, donor) < 0.25);
     }
     assert_int_equal(count, revived.keys);
-    assert_in_range(revived.slots, FLAT - DEAD, FLAT - 1);
+    assert_int_equal(count, revived.slots);
+    assert_in_range(count, FLAT - DEAD, FLAT - 1);
     free(keys.before);
     free(rows.before);
     pkm_memory_destroy(memory);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dead keys of a memory layer that is trained alone: sub-keys and slots that nobody reads begin
- * anew as copies of well-used ones.
+ * Dead keys of a memory layer that is trained alone: sub-keys that nobody reads, and their slots,
+ * begin anew as copies of well-used ones.
  */
 #ifndef PKM_REVIVE_H
 #define PKM_REVIVE_H
@@ -30,21 +30,23 @@ typedef struct pkm_revived {
 PKM_API pkm_status pkm_memory_revive_start(pkm_memory *memory);
 
 /**
- * Revives what the steps since the window began hardly read, and begins the next window.
+ * Revives sub-keys that the steps since the window began hardly read, with their slots, and begins
+ * the next window.
  *
- * After the idea of Karimov et al. 2021; the rule is our own. A window should be long enough to
- * read a slot many times on average: what was not read in it is overwritten.
+ * After the idea of Karimov et al. 2021; the rule is our own. What brings how much, and how long a
+ * window should be: docs/experiments.md, "Dead keys".
  *
  * Equation: m_i = sum of |w| over the window's reads of sub-key i of a half of a head, s_v of slot
  *           v, by all heads. Where m_i < below / n sum_j m_j, sub-key i becomes that of d, drawn
  *           from the others in proportion to m: c_i = c_d + 0.1 rms(c_d) z, z ~ N(0, 1).
- *           Where s_v = 0, v = i n + j, the row becomes that of u = d(i) n + d(j), d(i) = i for a
- *           sub-key that was not revived: V_v = V_u + 0.1 rms(V_u) z; if s_u = 0, u is drawn in
+ *           A slot v = i n + j is free if each head revived its i or j, or if one did and s_v = 0.
+ *           Its row becomes that of u = d(i) n + d(j), d(i) = i for a sub-key that was not revived:
+ *           V_v = V_u + 0.1 rms(V_u) z; where u is free or s_u = 0, u is drawn from the others in
  *           proportion to s. Moments of what was revived are 0; all else stays bit for bit.
  *           Several heads may revive sub-keys of one number: d is then that of the first.
  *           Flat keys, one for each head and slot, are revived as the sub-keys of a single part:
  *           below is of 1/slots, and u = d(v)
- * Units:    below: of the even share 1/n, in [0, 1]; 0 revives slots alone. 0.1 is not tuned
+ * Units:    below: of the even share 1/n, in [0, 1]; 0 revives nothing
  * Memory:   out may be NULL; out->layer is 0. The slots of a borrowed store are left alone, since
  *           other layers may read them. A window is not part of pkm_memory_save; load begins one
  * Errors:   PKM_ERR_ARG for below; PKM_ERR_STATE if it was never started, or between backward and

@@ -152,12 +152,15 @@ static int64_t revive_keys(pkm_memory_layer *layer, const pkm_revive_rule *rule)
 
 /* ---- slots ---- */
 
+/* In place of what a slot was read with. */
+static const float freed = -1;
+
 typedef struct slot_job {
     pkm_memory_layer *const *layers;
     int n_layers;
     pkm_store *store;
-    const float *reads;
-    double *sums; /* [slots] of reads, up to and with each slot */
+    float *reads; /* [slots]; or `freed`: to be revived */
+    double *sums; /* [slots] of the reads of those that stay, up to and with each slot */
     int64_t slots;
     revive_draws draws;
 } slot_job;
@@ -177,6 +180,27 @@ static int64_t donor_of_key(const slot_job *job, int part, int64_t i)
         }
     }
     return i;
+}
+
+/* Whether nobody needs a slot: each head revived a key of it, or one did and none read it. */
+static bool is_free(const slot_job *job, int64_t slot)
+{
+    bool in_any = false, in_all = true;
+
+    for (int l = 0; l < job->n_layers; l++) {
+        const pkm_key_reads *reads = &job->layers[l]->reads;
+        const int32_t *donors = reads->donors; /* [H, parts, count] */
+
+        for (int64_t head = 0; head < job->layers[l]->config.heads; head++) {
+            bool revived = false;
+
+            for (int part = 0; part < reads->keys.parts; part++, donors += reads->keys.count)
+                revived |= donors[pkm_key_of_slot(&reads->keys, part, (uint32_t)slot)] >= 0;
+            in_any |= revived;
+            in_all &= revived;
+        }
+    }
+    return in_any && (in_all || !(job->reads[slot] > 0));
 }
 
 /* The slot that the donors of a slot's keys make. */
@@ -220,7 +244,7 @@ static void revive_slots_block(int64_t block, int thread, void *user)
 
     (void)thread;
     for (int64_t slot = block * SLOT_BLOCK; slot < end; slot++)
-        if (!(job->reads[slot] > 0))
+        if (job->reads[slot] == freed)
             revive_slot(job, slot);
 }
 
@@ -241,8 +265,12 @@ static int64_t revive_slots(pkm_memory_layer *const *layers, int n_layers,
     if (job.reads == NULL)
         return 0;
     for (int64_t slot = 0; slot < job.slots; slot++) {
-        sum += (double)job.reads[slot];
-        revived += !(job.reads[slot] > 0);
+        if (is_free(&job, slot)) {
+            job.reads[slot] = freed;
+            revived++;
+        } else {
+            sum += (double)job.reads[slot];
+        }
         job.sums[slot] = sum;
     }
     if (!(sum > 0) || !isfinite(sum))

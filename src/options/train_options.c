@@ -76,8 +76,8 @@ static const pkm_option rows[] = {
      "memory"},
     {"revive_every", PKM_OPTION_INT, offsetof(pkm_train_options, revive_every), 0, MAX_STEPS, "0",
      NULL, "steps", memory,
-     "after every so many steps, sub-keys and slots that these did not read become copies of "
-     "well-used ones; best enough steps to read each slot 100 times on average; 0: never"},
+     "after every so many steps, sub-keys that these hardly read become copies of well-used ones, "
+     "and so do their slots; best some hundred that read each slot 20 times on average; 0: never"},
     {"revive_below", PKM_OPTION_REAL, offsetof(pkm_train_options, revive_below), 0, 1, "0.1", NULL,
      NULL, memory,
      "sub-keys that got less than this part of an even share of the weight count as not read"},
