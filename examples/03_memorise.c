@@ -58,8 +58,8 @@ static struct {
     const char *name, *value, *help;
 } options[N_OPTIONS] = {
     [SEED] = {"--seed", "1", "of vectors, labels and first weights"},
-    [ITEMS] = {"--items", "1024", "vectors to learn"},
-    [EPOCHS] = {"--epochs", "8", "times that each is seen"},
+    [ITEMS] = {"--items", "512", "vectors to learn"},
+    [EPOCHS] = {"--epochs", "4", "times that each is seen"},
     [N_KEYS] = {"--n-keys", "32", "sub-keys per half; their square is the number of slots"},
     [HEADS] = {"--heads", "1", "heads of the memory"},
     [TOPK] = {"--topk", "4", "slots that a head reads"},

@@ -18,7 +18,7 @@ declare -A model # of a run: the options of its model
 declare -A paper # of a run: what the paper has there; a recipe may fill it in
 
 # The small model of all recipes but the first, and a memory of n^2 slots in its third block.
-small=(--layers 4 --dim 128)
+small=(--layers 4 --dim 128 --lr 6e-3)
 third=(--memory-layers 2 --topk 32)
 
 recipe() {

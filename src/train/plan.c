@@ -30,12 +30,12 @@ static pkm_status count_steps(int64_t *out, const pkm_train_options *options,
     return PKM_OK;
 }
 
-/* 6e-3 for 4 layers of width 128 (docs/experiments.md); 5.8e-4 for 12 of 768, 3.1e-4 for 24 of
- * 1024, what GPT-3 was trained with at those sizes (Brown et al. 2020, table 2.1). Models so narrow
- * that none was tried get 1e-2. */
+/* 2e-3 for 4 layers of width 256 (docs/experiments.md); 5.1e-4 for 12 of 768, 3.2e-4 for 24 of
+ * 1024, about what GPT-3 was trained with at those sizes (Brown et al. 2020, table 2.1). Models so
+ * narrow that none was tried get 1e-2. */
 static double default_lr(const pkm_gpt_config *config)
 {
-    return fmin(1e-2, 3e-3 * 256.0 / (double)config->dim * sqrt(4.0 / (double)config->layers));
+    return fmin(1e-2, 2e-3 * 256.0 / (double)config->dim * pow(4.0 / (double)config->layers, 0.25));
 }
 
 static void make_schedules(pkm_train_plan *plan, const pkm_train_options *options,
