@@ -23,9 +23,9 @@
  *   V_v = V_u + 0.1 rms(V_u) z; the row's moments are 0
  *
  * (flat keys have one part of `slots` keys: u = d(v)), so that the copies do at first what the
- * originals do. A slot whose keys are all alive keeps what it has, read or not. Nothing is both read
- * and written; draws are keyed by seed, tensor, step and index. A head or table that no weight was
- * given to stays as it is.
+ * originals do. A slot whose keys are all alive keeps what it has, read or not. Nothing is both
+ * read and written; draws are keyed by seed, tensor, step and index. A head or table that no weight
+ * was given to stays as it is.
  */
 #ifndef PKM_MEMORY_REVIVE_H
 #define PKM_MEMORY_REVIVE_H
