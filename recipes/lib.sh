@@ -30,11 +30,11 @@ recipe() {
 
     quick=false home=$root/build/recipes
     while [[ $# -gt 0 ]]; do
-        case $1 in
-            --quick) quick=true ;;
-            --seeds) seeds=${2:-} && shift ;;
-            --out) home=$(realpath -m "${2:-}") && shift ;;
-            --help) echo "$usage" && exit ;;
+        case $1,$# in
+            --quick,*) quick=true ;;
+            --seeds,[!1]*) seeds=$2 && shift ;;
+            --out,[!1]*) home=$(realpath -m "$2") && shift ;;
+            --help,*) echo "$usage" && exit ;;
             *) echo "$usage" >&2 && exit 2 ;;
         esac
         shift
@@ -59,7 +59,7 @@ corpus() {
     local folder=$home/$1 vocab_size=4096
 
     [[ ! -e $folder/data/meta.json ]] || return 0
-    mkdir -p "$folder"
+    rm -rf "$folder" && mkdir -p "$folder" # what a stop has left half made
     if $quick; then
         vocab_size=512
         cp -r src "$folder/corpus"
@@ -111,7 +111,11 @@ train() {
     local folder=$1 corpus=$2 twin
     shift 2
 
-    [[ ! -e $folder/finished ]] || return 0
+    if [[ -e $folder/finished ]]; then
+        [[ $(<"$folder/finished") == "$corpus $*" ]] && return
+        echo "$folder was trained with other options: remove it" >&2
+        exit 1
+    fi
     twin=$(grep -rlxF -e "$corpus $*" --include=finished "$home"/*/runs | head -n 1 || true)
     if [[ -n $twin ]]; then
         rm -rf "$folder" && cp -al "${twin%/*}" "$folder"
@@ -156,18 +160,20 @@ speed() {
 
 # figures RUN...: a line of JSON for each training: what its log, its model and the timings tell.
 figures() {
-    local run seed folder
+    local run seed folder log facts
 
     for run; do
         for ((seed = 1; seed <= seeds; seed++)); do
-            folder=$(folder "$run" "$seed")
+            folder=$(folder "$run" "$seed") log=/dev/null facts={} # of one that is only timed
+            if [[ -d $folder ]]; then
+                log=$folder/metrics.jsonl facts=$("$pkm" inspect "$folder" --json)
+            fi
             jq -cn --arg run "$run" --arg paper "${paper[$run]:-}" \
-                --slurpfile log <(cat "$folder/metrics.jsonl" || true) \
-                --slurpfile model <("$pkm" inspect "$folder" --json || true) \
+                --slurpfile log "$log" --argjson facts "$facts" \
                 --slurpfile train "$out/speed/$run.train" --slurpfile score "$out/speed/$run.score" '
                 def median(key): map(key) | sort | .[length / 2 | floor];
                 ($log | map(select(.val_loss)) | last) + {$run, $paper,
-                    parameters: $model[0].parameters,
+                    parameters: $facts.parameters,
                     train: ($train | median(.tok_per_s)), score: ($score | median(.tok_per_s)),
                     train_flops: $train[0].flops, score_flops: $score[0].flops}'
         done
