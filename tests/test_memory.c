@@ -63,21 +63,56 @@ static void train_step(pkm_memory *memory, uint64_t seed)
     free(y);
 }
 
+static size_t tensor_bytes(const pkm_memory_tensor *tensor)
+{
+    size_t bytes = pkm_dtype_bytes(tensor->dtype);
+
+    for (int d = 0; d < tensor->n_dims; d++)
+        bytes *= (size_t)tensor->dims[d];
+    return bytes;
+}
+
 static void check_same_tensors(const pkm_memory *a, const pkm_memory *b)
 {
     assert_int_equal(pkm_memory_tensor_count(a), pkm_memory_tensor_count(b));
     for (int i = 0; i < pkm_memory_tensor_count(a); i++) {
         pkm_memory_tensor left, right;
-        size_t bytes;
 
         check_ok(pkm_memory_tensor_at(a, &left, i));
         check_ok(pkm_memory_tensor_at(b, &right, i));
         assert_string_equal(left.name, right.name);
-        bytes = pkm_dtype_bytes(left.dtype);
-        for (int d = 0; d < left.n_dims; d++)
-            bytes *= (size_t)left.dims[d];
-        if (memcmp(left.data, right.data, bytes) != 0)
+        if (memcmp(left.data, right.data, tensor_bytes(&left)) != 0)
             fail_msg("tensor '%s' has other bits", left.name);
+    }
+}
+
+/* Keys and what makes queries go by key_lr, projections by lr: with one of them 0, its side stays.
+ */
+static void test_learning_rates(void **state)
+{
+    (void)state;
+    for (int keys_stay = 0; keys_stay < 2; keys_stay++) {
+        pkm_memory_options options = base_options();
+        pkm_memory *fresh = make(&base_config, &options, NULL), *trained;
+
+        *(keys_stay ? &options.key_lr : &options.lr) = 0;
+        trained = make(&base_config, &options, NULL);
+        train_step(trained, 1);
+        for (int i = 0; i < pkm_memory_tensor_count(fresh); i++) {
+            pkm_memory_tensor was, is;
+            bool search, same;
+
+            check_ok(pkm_memory_tensor_at(fresh, &was, i));
+            check_ok(pkm_memory_tensor_at(trained, &is, i));
+            if (strcmp(was.name, "values") == 0 || strstr(was.name, "running") != NULL)
+                continue;
+            search = strcmp(was.name, "keys") == 0 || strncmp(was.name, "query", 5) == 0;
+            same = memcmp(was.data, is.data, tensor_bytes(&was)) == 0;
+            if (same != (search == (keys_stay == 1)))
+                fail_msg("tensor '%s' %s", was.name, same ? "stays" : "changes");
+        }
+        pkm_memory_destroy(fresh);
+        pkm_memory_destroy(trained);
     }
 }
 
@@ -448,11 +483,12 @@ static void test_failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_threads),     cmocka_unit_test(test_save_and_load),
-        cmocka_unit_test(test_load_refuses),    cmocka_unit_test(test_shared_store),
-        cmocka_unit_test(test_store_must_fit),  cmocka_unit_test(test_config_mistakes),
-        cmocka_unit_test(test_option_mistakes), cmocka_unit_test(test_call_mistakes),
-        cmocka_unit_test(test_usage),           cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_learning_rates),      cmocka_unit_test(test_any_threads),
+        cmocka_unit_test(test_save_and_load),       cmocka_unit_test(test_load_refuses),
+        cmocka_unit_test(test_shared_store),        cmocka_unit_test(test_store_must_fit),
+        cmocka_unit_test(test_config_mistakes),     cmocka_unit_test(test_option_mistakes),
+        cmocka_unit_test(test_call_mistakes),       cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_failing_allocations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
