@@ -10,22 +10,21 @@
 #include "pkm/verify.h"
 #include "support/check.h"
 #include "support/run.h"
-#include "support/same_tree.h"
 #include "train/run_folder.h"
 
-static void check_same_run(const char *run_a, const char *run_b)
+/* 0 is a tenth of lr; another rate of keys is another run. */
+static void test_key_lr(void **state)
 {
-    static const char *const files[] = {"model.safetensors", "metrics.jsonl",
-                                        "checkpoints/step-00000012/optim.safetensors"};
+    static const char *const tenth[] = {"lr", "1e-2", "key_lr", "0", NULL};
+    static const char *const told[] = {"lr", "1e-2", "key_lr", "1e-3", NULL};
+    static const char *const other[] = {"lr", "1e-2", "key_lr", "2e-3", NULL};
 
-    for (int i = 0; i < 3; i++) {
-        char *a = small_run_path(&the_world, run_a, files[i]);
-        char *b = small_run_path(&the_world, run_b, files[i]);
-
-        assert_true(same_file(a, b));
-        pkm_free(a);
-        pkm_free(b);
-    }
+    (void)state;
+    check_ok(small_train(&the_world, "key-lr-0", false, 0, tenth));
+    check_ok(small_train(&the_world, "key-lr-told", false, 0, told));
+    check_ok(small_train(&the_world, "key-lr-other", false, 0, other));
+    assert_true(small_same_run(&the_world, "key-lr-0", "key-lr-told"));
+    assert_false(small_same_run(&the_world, "key-lr-0", "key-lr-other"));
 }
 
 /* 12 steps at once, against 7 and 5 more in a second process's place, for several threads. */
@@ -56,12 +55,12 @@ static void test_resume_to_the_bit(void **state)
         check_fails(small_train(&the_world, parts, false, 7, options), PKM_ERR_CANCELLED, "step 7",
                     NULL);
         check_ok(small_train(&the_world, parts, true, 0, options));
-        check_same_run(whole, parts);
+        assert_true(small_same_run(&the_world, whole, parts));
         for (int threads = 3; threads <= 4; threads++) {
             options[1] = threads == 3 ? "3" : "4";
             snprintf(more, sizeof more, "threads-%d-%s", threads, cases[i].name);
             check_ok(small_train(&the_world, more, false, 0, options));
-            check_same_run(whole, more);
+            assert_true(small_same_run(&the_world, whole, more));
         }
     }
 }
@@ -117,7 +116,7 @@ static void test_mapped_values(void **state)
     check_ok(pkm_file_write(scratch, "of a killed process", 19));
     check_ok(small_train(&the_world, "mapped", true, 0, mapped));
     assert_false(pkm_file_exists(scratch));
-    check_same_run("in-memory", "mapped");
+    assert_true(small_same_run(&the_world, "in-memory", "mapped"));
     pkm_free(scratch);
 }
 
@@ -185,7 +184,7 @@ static void test_falls_back(void **state)
     check_ok(small_train(&the_world, "fall", true, 0, NULL));
     assert_true(pkm_directory_exists(aside));
     check_ok(small_train(&the_world, "straight", false, 0, NULL));
-    check_same_run("straight", "fall");
+    assert_true(small_same_run(&the_world, "straight", "fall"));
     pkm_free(path);
     pkm_free(aside);
 }
@@ -325,6 +324,7 @@ static void test_removed_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_key_lr),
         cmocka_unit_test(test_resume_to_the_bit),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_accumulation_is_the_same_step),

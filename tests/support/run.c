@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/strbuf.h"
 #include "support/check.h"
+#include "support/same_tree.h"
 
 /* Sentences of made-up words: enough structure that a model learns something from them. */
 static void write_text(const char *path, uint64_t seed)
@@ -170,6 +171,23 @@ char *small_run_file(const small_world *world, const char *run, const char *name
     check_ok(pkm_file_read(&data, bytes, path, (size_t)1 << 30));
     pkm_free(path);
     return data;
+}
+
+bool small_same_run(const small_world *world, const char *run_a, const char *run_b)
+{
+    static const char *const files[] = {"model.safetensors", "metrics.jsonl",
+                                        "checkpoints/step-00000012/optim.safetensors"};
+    bool same = true;
+
+    for (int i = 0; i < 3; i++) {
+        char *a = small_run_path(world, run_a, files[i]);
+        char *b = small_run_path(world, run_b, files[i]);
+
+        same &= same_file(a, b);
+        pkm_free(a);
+        pkm_free(b);
+    }
+    return same;
 }
 
 json_t *small_run_line(const small_world *world, const char *run, int line)

@@ -4,6 +4,7 @@
 #define PKM_TESTS_RUN_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pkm/train.h"
@@ -41,6 +42,9 @@ char *small_run_path(const small_world *world, const char *run, const char *name
 
 /* The whole of a file of a run; pkm_free'd by the caller. */
 char *small_run_file(const small_world *world, const char *run, const char *name, size_t *bytes);
+
+/* Two runs of 12 steps: the same weights, moments and log to the bit? */
+bool small_same_run(const small_world *world, const char *run_a, const char *run_b);
 
 /* Line `line` (from 0) of a run's metrics.jsonl, for json_decref; and the number under `key` in it.
  */
