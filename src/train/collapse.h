@@ -5,7 +5,8 @@
  *
  *   U < 0.03 R     or     U < the largest U so far / 2
  *
- * is told as a collapse. What they told of in trials: docs/experiments.md.
+ * is told as a collapse. Both limits are a judgement; what they told of in trials:
+ * docs/experiments.md.
  */
 #ifndef PKM_TRAIN_COLLAPSE_H
 #define PKM_TRAIN_COLLAPSE_H
